@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's API as the newest kernel has it, for older ones.  The only place
+ * in the tree that asks for a version.
+ */
+#ifndef _DMABUF_CORE_COMPAT_H
+#define _DMABUF_CORE_COMPAT_H
+
+#include <linux/device.h>
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/version.h>
+
+/*
+ * The namespace of a symbol became a string literal in 6.13.
+ * Remove when the floor is 6.13 or later: write the string at each use.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define DMABUF_NS "DMABUF_CORE"
+#else
+#define DMABUF_NS DMABUF_CORE
+#endif
+
+/*
+ * vma->vm_flags may be written by helpers only since 6.3.
+ * Remove when the floor is 6.3 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/*
+ * The largest order of the page allocator: MAX_ORDER was one more before 6.4,
+ * and is MAX_PAGE_ORDER since 6.8.
+ * Remove when the floor is 6.8 or later.
+ */
+#ifndef MAX_PAGE_ORDER
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define MAX_PAGE_ORDER MAX_ORDER
+#else
+#define MAX_PAGE_ORDER (MAX_ORDER - 1)
+#endif
+#endif
+
+/*
+ * __assign_str() takes the source from __string() since 6.10.
+ * Remove when the floor is 6.10 or later.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define dmabuf_assign_str(dst, src) __assign_str(dst)
+#else
+#define dmabuf_assign_str(dst, src) __assign_str(dst, src)
+#endif
+
+/*
+ * A device whose "DMA" is done by a CPU sees the caches; architectures that
+ * never need cache maintenance have no flag for it.
+ */
+static inline void dmabuf_device_set_coherent(struct device *dev)
+{
+#if defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU) || \
+	defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_CPU_ALL)
+	dev->dma_coherent = true;
+#endif
+}
+
+#endif /* _DMABUF_CORE_COMPAT_H */

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * User interface of /dev/dmabuf-exporter: make buffers, and mmap them.
+ *
+ * Every structure starts with its own size in bytes, argsz.  A program sets it
+ * to sizeof() of the structure that it was compiled with.  A newer driver takes
+ * a shorter structure of an older program; an older driver takes a longer one
+ * as long as all bytes that it does not know are zero, and answers -E2BIG
+ * otherwise.  Unknown flags and reserved bytes that are not zero: -EINVAL.
+ * Errors that every ioctl has: -EFAULT (bad pointer), -EINVAL (argsz too small),
+ * -E2BIG (argsz too large, see above, or over a page), -ENOTTY (no such ioctl).
+ */
+#ifndef _UAPI_DMABUF_CORE_EXPORTER_H
+#define _UAPI_DMABUF_CORE_EXPORTER_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define DMABUF_EXPORTER_IOC 0xde
+
+/**
+ * enum dmabuf_exporter_backing - what kind of memory lies behind a buffer
+ * @DMABUF_EXPORTER_AUTO: the exporter chooses, for the devices that are attached
+ *	when storage is first needed: scattered pages when all of them can take
+ *	these, else contiguous memory
+ * @DMABUF_EXPORTER_CMA: contiguous, by the DMA API for the exporter's device:
+ *	from its own reserved region, else from the system's CMA area, else (as
+ *	the DMA API does it) from the page allocator
+ * @DMABUF_EXPORTER_CONTIG: contiguous pages from the page allocator
+ * @DMABUF_EXPORTER_SCATTER: single pages, wherever they lie
+ */
+enum dmabuf_exporter_backing {
+	DMABUF_EXPORTER_AUTO = 0,
+	DMABUF_EXPORTER_CMA = 1,
+	DMABUF_EXPORTER_CONTIG = 2,
+	DMABUF_EXPORTER_SCATTER = 3,
+};
+
+/*
+ * Flag of DMABUF_EXPORTER_EXPORT: take the memory now, for no device in
+ * particular, instead of at the first map, mmap fault or other use.
+ */
+#define DMABUF_EXPORTER_POPULATE (1U << 0)
+
+/**
+ * struct dmabuf_exporter_export - DMABUF_EXPORTER_EXPORT: make a buffer
+ * @argsz: in: sizeof(struct dmabuf_exporter_export)
+ * @flags: in: 0 or DMABUF_EXPORTER_POPULATE
+ * @bytes: in: size of the buffer, bytes, not 0; need not be a multiple of the
+ *	page size.  The memory is zeroed.
+ * @backing: in: one of enum dmabuf_exporter_backing
+ * @fd_flags: in: O_CLOEXEC or 0, with O_RDONLY, O_WRONLY or O_RDWR
+ * @fd: out: file descriptor of the buffer
+ * @reserved: in: 0
+ *
+ * Errors: -EINVAL (bytes 0 or so large that rounding up to pages overflows;
+ * unknown backing or flag), -EMFILE (no fd left), -EDQUOT (more than module
+ * parameter limit_file_mb through this open file), -ENOMEM (no memory, or no open
+ * file left in the system; with POPULATE also: no such storage, or more than
+ * limit_total_mb in all), -ENODEV (with POPULATE: the exporter has no device).
+ * After an error there is no buffer and no fd.
+ */
+struct dmabuf_exporter_export {
+	__u32 argsz;
+	__u32 flags;
+	__u64 bytes;
+	__u32 backing;
+	__u32 fd_flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * struct dmabuf_exporter_mmap_offset - DMABUF_EXPORTER_MMAP_OFFSET: prepare mmap
+ * @argsz: in: sizeof(struct dmabuf_exporter_mmap_offset)
+ * @fd: in: a buffer of this exporter
+ * @offset: out: the offset at which mmap() of this open file finds the buffer,
+ *	bytes; valid as long as the buffer lives
+ *
+ * The mapping must be MAP_SHARED and lie within the buffer's pages (mmap() says
+ * -EINVAL otherwise), and it keeps the storage, not the buffer, alive.  The CPU
+ * sees what devices wrote after their unmap, and devices what the CPU wrote
+ * before their map.
+ *
+ * Errors: -EBADF (fd is not open), -EINVAL (fd is no buffer, or of another
+ * exporter), -ENOSPC (no offset left), -ENOMEM, -EINTR (a signal came).  Those of
+ * mmap() itself: -EINVAL, -EACCES (the buffer's access mode does not allow it, or
+ * this open file did not ask for the offset).
+ */
+struct dmabuf_exporter_mmap_offset {
+	__u32 argsz;
+	__s32 fd;
+	__u64 offset;
+};
+
+/**
+ * struct dmabuf_exporter_query - DMABUF_EXPORTER_QUERY: what a buffer lies in
+ * @argsz: in: sizeof(struct dmabuf_exporter_query)
+ * @fd: in: a buffer of this exporter
+ * @bytes: out: size as exported, bytes
+ * @backed_bytes: out: memory behind it now, bytes; 0 before storage was needed
+ * @requested: out: backing asked for, enum dmabuf_exporter_backing
+ * @backing: out: backing that it has, or DMABUF_EXPORTER_AUTO when it has none yet
+ * @chunks: out: number of physically contiguous pieces; 0 when it has no storage
+ * @attachments: out: devices attached now
+ * @id: out: the buffer's id, as in debugfs, fdinfo and tracepoints
+ *
+ * Errors: -EBADF, -EINVAL as for DMABUF_EXPORTER_MMAP_OFFSET, -EINTR (a signal
+ * came).
+ */
+struct dmabuf_exporter_query {
+	__u32 argsz;
+	__s32 fd;
+	__u64 bytes;
+	__u64 backed_bytes;
+	__u32 requested;
+	__u32 backing;
+	__u32 chunks;
+	__u32 attachments;
+	__u64 id;
+};
+
+/**
+ * struct dmabuf_exporter_info - DMABUF_EXPORTER_INFO: the exporter as a whole
+ * @argsz: in: sizeof(struct dmabuf_exporter_info)
+ * @flags: out: DMABUF_EXPORTER_INFO_REGION
+ * @buffers: out: buffers alive now, of all open files
+ * @backed_bytes: out: memory behind them, bytes, in pages
+ * @total_limit: out: most that @backed_bytes may become
+ * @file_bytes: out: bytes exported through this open file and still alive, in
+ *	pages
+ * @file_limit: out: most that @file_bytes may become
+ */
+struct dmabuf_exporter_info {
+	__u32 argsz;
+	__u32 flags;
+	__u64 buffers;
+	__u64 backed_bytes;
+	__u64 total_limit;
+	__u64 file_bytes;
+	__u64 file_limit;
+};
+
+/* The exporter's device has a reserved memory region of its own. */
+#define DMABUF_EXPORTER_INFO_REGION (1U << 0)
+
+#define DMABUF_EXPORTER_EXPORT _IO(DMABUF_EXPORTER_IOC, 0)
+#define DMABUF_EXPORTER_MMAP_OFFSET _IO(DMABUF_EXPORTER_IOC, 1)
+#define DMABUF_EXPORTER_QUERY _IO(DMABUF_EXPORTER_IOC, 2)
+#define DMABUF_EXPORTER_INFO _IO(DMABUF_EXPORTER_IOC, 3)
+
+#endif /* _UAPI_DMABUF_CORE_EXPORTER_H */
