@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What memory a device needs, what it reaches, and how memory is cut into
+ * segments for it.
+ */
+#include <linux/align.h>
+#include <linux/device.h>
+#include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
+#include <linux/iommu.h>
+#include <linux/limits.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/pfn.h>
+
+#include "../dmabuf-core/compat.h"
+#include "internal.h"
+
+/* Bytes of the longest segment that &scatterlist.length can hold, in pages. */
+#define SEGMENT_MAX (UINT_MAX & PAGE_MASK)
+
+/*
+ * Bytes.  A device that wants shorter ones is turned away: the scatterlist would
+ * take as much memory as the buffer.
+ */
+#define SEGMENT_MIN 512
+
+/**
+ * dmabuf_backing_domain - get what translates the DMA of a device
+ * @dev: the device
+ *
+ * Context: any.
+ * Return: an IOMMU domain, valid as long as the device's driver is bound, or NULL.
+ */
+struct iommu_domain *dmabuf_backing_domain(struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	return domain && domain->type & __IOMMU_DOMAIN_PAGING ? domain : NULL;
+}
+
+/**
+ * dmabuf_backing_direct - tell whether bus addresses follow from physical ones
+ * @dev: the device
+ *
+ * Context: any.
+ * Return: true if nothing translates them, but for an offset.
+ */
+bool dmabuf_backing_direct(struct device *dev)
+{
+	return !dmabuf_backing_domain(dev) && !get_dma_ops(dev);
+}
+
+/*
+ * Bytes of the longest segment that the constraints allow.  If it does not hold
+ * all, what follows it must be aligned, too, and an IOMMU joins whole pages only.
+ */
+static u64 segment_max(size_t bytes, struct device *dev,
+		       const struct dmabuf_constraints *constraints)
+{
+	u64 max = min_t(u64, constraints->max_seg_size, SEGMENT_MAX);
+	u64 align = constraints->align;
+
+	if (constraints->seg_boundary < max)
+		max = constraints->seg_boundary + 1;
+	if (bytes <= max)
+		return max;
+	if (max >= PAGE_SIZE && !dmabuf_backing_direct(dev))
+		align = max_t(u64, align, PAGE_SIZE);
+	return max > align ? max & ~(align - 1) : max;
+}
+
+/* Segments of memory in single pages, at worst, without an IOMMU. */
+static u64 segments_scattered(size_t bytes, const struct dmabuf_constraints *needs)
+{
+	u64 max = min_t(u64, needs->max_seg_size, PAGE_SIZE);
+
+	if (needs->seg_boundary < max)
+		max = needs->seg_boundary + 1;
+	if (max > needs->align)
+		max &= ~((u64)needs->align - 1);
+	return (u64)DIV_ROUND_UP(bytes, PAGE_SIZE) * DIV_ROUND_UP_ULL(PAGE_SIZE, max);
+}
+
+/**
+ * dmabuf_backing_needs - turn what a device needs on its bus into what memory it needs
+ * @dev: the device
+ * @constraints: of the device, as for its scatterlist
+ * @needs: filled in; &dmabuf_constraints.dma_mask is the highest physical address.
+ *	Behind an IOMMU any memory will do, so there is no limit then.
+ *
+ * Context: any.
+ */
+void dmabuf_backing_needs(struct device *dev, const struct dmabuf_constraints *constraints,
+			  struct dmabuf_constraints *needs)
+{
+	if (!dmabuf_backing_direct(dev)) {
+		dmabuf_constraints_init(needs);
+		return;
+	}
+	*needs = *constraints;
+	if (dev->dma_range_map) {
+		phys_addr_t last = dma_to_phys(dev, min_t(u64, constraints->dma_mask,
+							  (dma_addr_t)-1));
+
+		/* A bus address that is in none of the bus's ranges reaches no memory. */
+		needs->dma_mask = last == (phys_addr_t)-1 ? 0 : last;
+	}
+}
+
+/**
+ * dmabuf_backing_needs_contiguous - tell whether single pages will not do
+ * @bytes: size of the buffer
+ * @needs: of its devices, from dmabuf_backing_needs()
+ *
+ * Context: any.
+ * Return: true if the memory must be contiguous.
+ */
+bool dmabuf_backing_needs_contiguous(size_t bytes, const struct dmabuf_constraints *needs)
+{
+	return segments_scattered(bytes, needs) > needs->max_segs || needs->align > PAGE_SIZE;
+}
+
+static bool misses(struct dmabuf_backing_miss *miss, enum dmabuf_constraint which, u64 allowed,
+		   u64 actual)
+{
+	*miss = (struct dmabuf_backing_miss) { which, allowed, actual };
+	return true;
+}
+
+/**
+ * dmabuf_backing_never - tell whether no memory of this exporter can serve a device
+ * @bytes: size of the buffer
+ * @requested: enum dmabuf_exporter_backing
+ * @dev: the device
+ * @constraints: of the device, as for its scatterlist
+ * @miss: filled in if so
+ *
+ * Context: process context.
+ * Return: true if none ever can.
+ */
+bool dmabuf_backing_never(size_t bytes, u32 requested, struct device *dev,
+			  const struct dmabuf_constraints *constraints,
+			  struct dmabuf_backing_miss *miss)
+{
+	u64 max = segment_max(bytes, dev, constraints);
+	struct dmabuf_constraints needs;
+	u64 n;
+
+	if (!dev->dma_mask)
+		return misses(miss, DMABUF_CONSTRAINT_DMA_MASK, 0, PAGE_SIZE - 1);
+	if (bytes > max && max < SEGMENT_MIN)
+		return constraints->seg_boundary < constraints->max_seg_size ?
+			misses(miss, DMABUF_CONSTRAINT_SEG_BOUNDARY, constraints->seg_boundary,
+			       SEGMENT_MIN - 1) :
+			misses(miss, DMABUF_CONSTRAINT_MAX_SEG_SIZE, constraints->max_seg_size,
+			       SEGMENT_MIN);
+	if (bytes > max && max < constraints->align)
+		return misses(miss, DMABUF_CONSTRAINT_ALIGN, constraints->align, max);
+	n = DIV_ROUND_UP_ULL(bytes, max);
+	if (n > constraints->max_segs)
+		return misses(miss, DMABUF_CONSTRAINT_MAX_SEGS, constraints->max_segs, n);
+
+	if (!dmabuf_backing_direct(dev))
+		return false;
+
+	dmabuf_backing_needs(dev, constraints, &needs);
+	n = dmabuf_backing_sure_address(bytes, requested);
+	if (n > needs.dma_mask)
+		return misses(miss, DMABUF_CONSTRAINT_DMA_MASK, needs.dma_mask, n);
+	if (!dmabuf_backing_needs_contiguous(bytes, &needs) ||
+	    dmabuf_backing_ever_contiguous(bytes, requested, needs.align))
+		return false;
+	n = segments_scattered(bytes, &needs);
+	if (n > needs.max_segs)
+		return misses(miss, DMABUF_CONSTRAINT_MAX_SEGS, needs.max_segs, n);
+	return misses(miss, DMABUF_CONSTRAINT_ALIGN, needs.align,
+		      requested == DMABUF_EXPORTER_SCATTER ? PAGE_SIZE :
+							     (u64)PAGE_SIZE << MAX_PAGE_ORDER);
+}
+
+/*
+ * The scatterlist ends where the buffer ends.  Only for a device that does not
+ * snoop it is rounded up to a cache line where the kernel takes a shorter end
+ * for memory of kmalloc(), which it would bounce; the rest of the page is ours.
+ */
+static size_t mapped_bytes(const struct dmabuf_backing *backing, struct device *dev)
+{
+	if (!IS_ENABLED(CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC) || dev_is_dma_coherent(dev))
+		return backing->bytes;
+	return ALIGN(backing->bytes, dma_get_cache_alignment());
+}
+
+/**
+ * dmabuf_backing_segments_init - set up the cutting of memory into segments
+ * @segments: filled in
+ * @backing: the memory
+ * @dev: the device
+ * @constraints: of the device, as for its scatterlist
+ *
+ * Context: any.
+ */
+void dmabuf_backing_segments_init(struct dmabuf_backing_segments *segments,
+				  const struct dmabuf_backing *backing, struct device *dev,
+				  const struct dmabuf_constraints *constraints)
+{
+	segments->dev = dev;
+	segments->direct = dmabuf_backing_direct(dev);
+	segments->bytes = mapped_bytes(backing, dev);
+	segments->max = segment_max(segments->bytes, dev, constraints);
+	segments->boundary = constraints->seg_boundary;
+}
+
+/**
+ * dmabuf_backing_phys - tell where a byte of memory lies
+ * @backing: the memory
+ * @offset: of the byte
+ *
+ * Context: any.
+ * Return: its physical address.
+ */
+phys_addr_t dmabuf_backing_phys(const struct dmabuf_backing *backing, size_t offset)
+{
+	return PFN_PHYS(dmabuf_backing_pfn(backing, offset >> PAGE_SHIFT)) +
+		offset_in_page(offset);
+}
+
+/**
+ * dmabuf_backing_segment - cut off the next segment
+ * @backing: the memory
+ * @segments: from dmabuf_backing_segments_init()
+ * @offset: bytes that are in segments already, less than &dmabuf_backing_segments.bytes
+ *
+ * Context: any.
+ * Return: bytes of the segment that starts there; it is physically contiguous.
+ */
+size_t dmabuf_backing_segment(const struct dmabuf_backing *backing,
+			      const struct dmabuf_backing_segments *segments, size_t offset)
+{
+	size_t max = min_t(u64, segments->max, segments->bytes - offset);
+	unsigned long index = offset >> PAGE_SHIFT;
+	size_t bytes;
+
+	/* An IOMMU lays segments out so that none crosses a boundary. */
+	if (segments->direct) {
+		u64 addr = phys_to_dma(segments->dev, dmabuf_backing_phys(backing, offset));
+		u64 room = segments->boundary - (addr & segments->boundary);
+
+		if (max - 1 > room)
+			max = room + 1;
+	}
+	if (!backing->pages)
+		return max;
+
+	bytes = PAGE_SIZE - offset_in_page(offset);
+	while (bytes < max &&
+	       dmabuf_backing_pfn(backing, index + 1) == dmabuf_backing_pfn(backing, index) + 1) {
+		bytes += PAGE_SIZE;
+		index++;
+	}
+	return min(bytes, max);
+}
+
+/**
+ * dmabuf_backing_serves - tell whether a device reaches memory as it is
+ * @backing: the memory
+ * @dev: the device
+ * @constraints: of the device, as for its scatterlist
+ * @miss: filled in if not
+ *
+ * To be asked before dma_map_sgtable(), which warns of memory that a device
+ * cannot reach.
+ *
+ * Context: process context; time linear in the number of pages.
+ * Return: true if it does.
+ */
+bool dmabuf_backing_serves(const struct dmabuf_backing *backing, struct device *dev,
+			   const struct dmabuf_constraints *constraints,
+			   struct dmabuf_backing_miss *miss)
+{
+	struct dmabuf_backing_segments segments;
+	size_t offset, bytes;
+	u64 mask, n = 0;
+
+	dmabuf_backing_segments_init(&segments, backing, dev, constraints);
+	if (!segments.direct)
+		return true;
+
+	/* The importer may have changed it since it attached. */
+	mask = min3(constraints->dma_mask, dma_get_mask(dev), dev->bus_dma_limit ?: U64_MAX);
+	for (offset = 0; offset < segments.bytes; offset += bytes) {
+		phys_addr_t phys = dmabuf_backing_phys(backing, offset);
+		dma_addr_t first, last;
+
+		bytes = dmabuf_backing_segment(backing, &segments, offset);
+		first = phys_to_dma(dev, phys);
+		last = phys_to_dma(dev, phys + bytes - 1);
+		if (first == DMA_MAPPING_ERROR || last != first + (bytes - 1) || last > mask)
+			return !misses(miss, DMABUF_CONSTRAINT_DMA_MASK, mask, last);
+		if (first & (constraints->align - 1))
+			return !misses(miss, DMABUF_CONSTRAINT_ALIGN, constraints->align,
+				       first & -first);
+		n++;
+	}
+	return n <= constraints->max_segs ||
+		!misses(miss, DMABUF_CONSTRAINT_MAX_SEGS, constraints->max_segs, n);
+}
