@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the core costs: instructions for each call, beside the kernel's own
+ * dma-buf, and memory.  Only where the clock counts instructions, 1 ns each
+ * (QEMU's -icount shift=0, one CPU); anywhere else every test fails.
+ */
+#include "test-modules.h"
+
+#define MODULE "dmabuf_test_ops"
+
+#define MANY 100000
+#define BATCH 1000
+#define OBJECTS 50000
+#define ROUNDS 5
+
+#define MAX_BUFFER_BYTES 700
+#define MAX_ATTACHMENT_BYTES 160
+
+static __u64 now_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000ULL + time.tv_nsec;
+}
+
+/* Runs two instructions @n times. */
+static void spin(unsigned long n)
+{
+#if defined(__x86_64__)
+	asm volatile("1: dec %0; jnz 1b" : "+r" (n) : : "cc");
+#elif defined(__aarch64__)
+	asm volatile("1: subs %0, %0, #1; b.ne 1b" : "+r" (n) : : "cc");
+#endif
+}
+
+/* Each of two long loops takes as many ns as it has instructions, to one percent. */
+static bool clock_counts_instructions(void)
+{
+	__u64 instructions, least, ns;
+	unsigned int i, round;
+
+	for (i = 1; i <= 2; i++) {
+		instructions = i * 2000000;
+		least = ~0ULL;
+		for (round = 0; round < ROUNDS; round++) {
+			ns = now_ns();
+			spin(instructions / 2);
+			ns = now_ns() - ns;
+			if (ns < least)
+				least = ns;
+		}
+		note("%llu instructions take %llu ns\n", instructions, least);
+		if (least < instructions - instructions / 100 ||
+		    least > instructions + instructions / 100)
+			return false;
+	}
+	return true;
+}
+
+FIXTURE(cost)
+{
+	int node;
+	struct remains before;
+};
+
+FIXTURE_SETUP(cost)
+{
+	ASSERT_TRUE(clock_counts_instructions());
+	self->node = open_node(DMABUF_TEST_OPS_NODE);
+	ASSERT_LE(0, self->node);
+	self->before = remains_of(MODULE);
+	ASSERT_LE(0, self->before.listed);
+}
+
+FIXTURE_TEARDOWN(cost)
+{
+	EXPECT_TRUE(remains_are(MODULE, &self->before));
+	close(self->node);
+}
+
+static int make(int node, unsigned int cmd, __u32 n, __u64 *ns)
+{
+	struct dmabuf_test_live arg = { .argsz = sizeof(arg), .n = n };
+	int ret = do_ioctl(node, cmd, &arg);
+
+	*ns = arg.ns;
+	return ret;
+}
+
+TEST_F(cost, of_the_last_of_100000_buffers_is_that_of_the_first)
+{
+	struct rlimit limit = { MANY + 1000, MANY + 1000 };
+	__u64 first = 0, last = 0, ns;
+	unsigned int i;
+	int probe;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	/* The table of fds has its full size from the start: it is not the core's. */
+	probe = fcntl(self->node, F_DUPFD_CLOEXEC, MANY + 500);
+	ASSERT_LE(0, probe);
+	for (i = 0; i < MANY / BATCH; i++) {
+		ASSERT_EQ(0, make(self->node, DMABUF_TEST_FDS, BATCH, &ns));
+		if (!i)
+			first = ns;
+		last = ns;
+	}
+	EXPECT_EQ(self->before.listed + MANY, buffers_listed());
+	note("export and fd: %llu instructions each in the first %d, %llu in the last of %d\n",
+	     first / BATCH, BATCH, last / BATCH, MANY);
+	EXPECT_GE(first + first / 5, last);
+
+	close(probe);
+	ASSERT_EQ(0, syscall(SYS_close_range, self->node + 1, ~0U, 0));
+}
+
+/* Bytes of all slab memory, per-CPU counts of it folded in before. */
+static long long slab_bytes(void)
+{
+	char text[4096], *at;
+
+	if (file_write("/proc/sys/vm/stat_refresh", "1"))
+		return -1;
+	if (file_read("/proc/meminfo", text, sizeof(text)) < 0)
+		return -1;
+	at = strstr(text, "\nSlab:");
+	return at ? strtoll(at + 6, NULL, 10) * 1024 : -1;
+}
+
+/*
+ * All slab pages before and after, so that everything counts that a buffer
+ * makes the kernel take: its object, file, dentry, what security modules and
+ * cgroup accounting add to them, and what is lost at the ends of slabs.  The
+ * buffers have no fd: tables of fds are the process's.
+ */
+TEST_F(cost, of_a_buffer_and_of_an_attachment_in_memory)
+{
+	long long attachment, buffer, slab;
+	__u64 ns;
+
+	slab = slab_bytes();
+	ASSERT_LT(0, slab);
+	ASSERT_EQ(0, make(self->node, DMABUF_TEST_BUFFERS, OBJECTS, &ns));
+	buffer = slab_bytes() - slab;
+	slab += buffer;
+	ASSERT_EQ(0, make(self->node, DMABUF_TEST_ATTACHMENTS, OBJECTS, &ns));
+	attachment = slab_bytes() - slab;
+	note("memory: a buffer with file and dentry %lld bytes, an attachment %lld bytes\n",
+	     buffer / OBJECTS, attachment / OBJECTS);
+	EXPECT_LT(0, buffer);
+	EXPECT_GT(MAX_BUFFER_BYTES, buffer / OBJECTS);
+	EXPECT_LT(0, attachment);
+	EXPECT_GT(MAX_ATTACHMENT_BYTES, attachment / OBJECTS);
+	close(self->node);
+	self->node = open_node(DMABUF_TEST_OPS_NODE);
+	ASSERT_LE(0, self->node);
+}
+
+static const char *const op_names[DMABUF_TEST_OP_NR] = {
+	[DMABUF_TEST_OP_EXPORT] = "export",
+	[DMABUF_TEST_OP_GET_PUT] = "get+put",
+	[DMABUF_TEST_OP_ATTACH] = "attach",
+	[DMABUF_TEST_OP_MAP] = "map",
+	[DMABUF_TEST_OP_UNMAP] = "unmap",
+	[DMABUF_TEST_OP_DETACH] = "detach",
+};
+
+/* Instructions of each call; the least of some rounds, as interrupts only add. */
+static int measure(int node, __u64 *instructions)
+{
+	struct dmabuf_test_cost arg;
+	unsigned int op, round;
+	int ret;
+
+	for (round = 0; round < ROUNDS; round++) {
+		memset(&arg, 0, sizeof(arg));
+		arg.argsz = sizeof(arg);
+		arg.n = BATCH;
+		ret = do_ioctl(node, DMABUF_TEST_COST, &arg);
+		if (ret)
+			return ret;
+		for (op = 0; op < DMABUF_TEST_OP_NR; op++) {
+			__u64 each = arg.ns[op] / BATCH;
+
+			if (!round || each < instructions[op])
+				instructions[op] = each;
+		}
+	}
+	return 0;
+}
+
+TEST_F(cost, of_each_call_beside_the_kernels_own_dma_buf)
+{
+	__u64 ours[DMABUF_TEST_OP_NR], theirs[DMABUF_TEST_OP_NR];
+	unsigned int op;
+	int kernel;
+
+	kernel = open_node(DMABUF_TEST_KERNEL_NODE);
+	ASSERT_LE(0, kernel);
+	ASSERT_EQ(0, measure(self->node, ours));
+	ASSERT_EQ(0, measure(kernel, theirs));
+	for (op = 0; op < DMABUF_TEST_OP_NR; op++)
+		if (op_names[op])
+			note("%s: %llu instructions, the kernel's %llu\n", op_names[op],
+			     ours[op], theirs[op]);
+	EXPECT_LT(0, ours[DMABUF_TEST_OP_EXPORT]);
+	EXPECT_GE(theirs[DMABUF_TEST_OP_EXPORT], ours[DMABUF_TEST_OP_EXPORT]);
+	EXPECT_GE((theirs[DMABUF_TEST_OP_MAP] + theirs[DMABUF_TEST_OP_UNMAP]) * 3 / 2,
+		  ours[DMABUF_TEST_OP_MAP] + ours[DMABUF_TEST_OP_UNMAP]);
+	close(kernel);
+}
+
+/* The harness defines a main(), around which ours loads and removes the modules. */
+#define main harness_main
+TEST_HARNESS_MAIN
+#undef main
+
+int main(int argc, char **argv)
+{
+	static const char *const modules[] = { "dmabuf-test-ops", "dmabuf-test-kernel", NULL };
+
+	return run_with_modules(modules, harness_main, argc, argv);
+}

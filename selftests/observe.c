@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What debugfs, fdinfo and tracepoints show, and that they agree. */
+#include "dmabuf-test.h"
+
+#define INSTANCE "/instances/dmabuf-test"
+#define EXPORTER_MODULE "dmabuf_exporter_sample"
+
+FIXTURE(observe)
+{
+	int exporter;
+	int importer;
+	int fd;
+	int soft;
+	size_t bytes;
+	long long id;
+	struct counters before;
+};
+
+FIXTURE_SETUP(observe)
+{
+	ASSERT_EQ(0, counters_read(&self->before));
+	self->exporter = exporter_open();
+	ASSERT_LE(0, self->exporter);
+	self->importer = importer_open();
+	ASSERT_LE(0, self->importer);
+	self->soft = engine_find(self->importer, DMABUF_IMPORTER_SOFT, 0);
+	ASSERT_LE(0, self->soft);
+	self->bytes = 3 * page_size() + 1;
+	self->fd = buffer_export(self->exporter, self->bytes, DMABUF_EXPORTER_AUTO);
+	ASSERT_LE(0, self->fd);
+	self->id = buffer_id(self->exporter, self->fd);
+	ASSERT_LT(0, self->id);
+}
+
+FIXTURE_TEARDOWN(observe)
+{
+	EXPECT_EQ(0, close(self->fd));
+	EXPECT_EQ(0, close(self->importer));
+	EXPECT_EQ(0, close(self->exporter));
+	EXPECT_TRUE(counters_back_to(&self->before));
+}
+
+/* Do debugfs, fdinfo and the ioctl say the same, and this? */
+static bool all_show(FIXTURE_DATA(observe) *self, unsigned int attachments, unsigned int mappings)
+{
+	static struct view debugfs, fdinfo;
+	struct dmabuf_exporter_query query;
+	long long id;
+
+	if (view_debugfs(self->id, &debugfs) || view_fdinfo(self->fd, &id, &fdinfo) ||
+	    buffer_query(self->exporter, self->fd, &query))
+		return false;
+	return id == self->id && (long long)query.id == self->id &&
+	       debugfs.size == (long long)self->bytes && fdinfo.size == debugfs.size &&
+	       !strcmp(debugfs.exporter, EXPORTER_MODULE) &&
+	       !strcmp(fdinfo.exporter, EXPORTER_MODULE) &&
+	       debugfs.attachments == attachments && debugfs.attachment_lines == attachments &&
+	       fdinfo.attachments == attachments && query.attachments == attachments &&
+	       debugfs.mappings == mappings && debugfs.mapping_lines == mappings &&
+	       fdinfo.mappings == mappings;
+}
+
+/* proves: A5, E1 */
+TEST_F(observe, debugfs_fdinfo_and_query_agree_at_every_step)
+{
+	long long one, two, mappings[3];
+
+	EXPECT_TRUE(all_show(self, 0, 0));
+	one = attach(self->importer, self->fd, self->soft);
+	ASSERT_LT(0, one);
+	EXPECT_TRUE(all_show(self, 1, 0));
+	two = attach(self->importer, self->fd, self->soft);
+	ASSERT_LT(0, two);
+	EXPECT_TRUE(all_show(self, 2, 0));
+	mappings[0] = map(self->importer, one, DMABUF_IMPORTER_TO_DEVICE);
+	mappings[1] = map(self->importer, one, DMABUF_IMPORTER_FROM_DEVICE);
+	mappings[2] = map(self->importer, two, DMABUF_IMPORTER_BIDIRECTIONAL);
+	ASSERT_LT(0, mappings[2]);
+	EXPECT_TRUE(all_show(self, 2, 3));
+	EXPECT_EQ(0, unmap(self->importer, mappings[0]));
+	EXPECT_TRUE(all_show(self, 2, 2));
+	EXPECT_EQ(0, unmap(self->importer, mappings[1]));
+	EXPECT_EQ(0, unmap(self->importer, mappings[2]));
+	EXPECT_TRUE(all_show(self, 2, 0));
+	EXPECT_EQ(0, detach(self->importer, one));
+	EXPECT_TRUE(all_show(self, 1, 0));
+	EXPECT_EQ(0, detach(self->importer, two));
+	EXPECT_TRUE(all_show(self, 0, 0));
+}
+
+/* proves: A2 */
+TEST_F(observe, attachments_are_listed_with_their_devices)
+{
+	struct dmabuf_importer_engine engine;
+	struct dmabuf_importer_query query;
+	static struct view view;
+	long long handle, id;
+	__u32 i;
+
+	for (i = 0; !engine_describe(self->importer, i, &engine); i++) {
+		handle = attach(self->importer, self->fd, i);
+		ASSERT_LT(0, handle);
+		ASSERT_EQ(0, attachment_query(self->importer, handle, &query));
+		ASSERT_EQ(0, view_debugfs(self->id, &view));
+		ASSERT_EQ(1, view.attachment_lines);
+		EXPECT_EQ(query.attachment_id, view.ids[0]);
+		EXPECT_STREQ(engine.device, view.devices[0]);
+		ASSERT_EQ(0, view_fdinfo(self->fd, &id, &view));
+		ASSERT_EQ(1, view.attachment_lines);
+		EXPECT_STREQ(engine.device, view.devices[0]);
+		EXPECT_EQ(0, detach(self->importer, handle));
+	}
+}
+
+/* proves: F3 */
+TEST_F(observe, fdinfo_of_another_process_shows_the_buffer)
+{
+	char path[64], text[2048], line[64];
+	pid_t child = fork();
+
+	ASSERT_LE(0, child);
+	if (!child)
+		for (;;)
+			pause();
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", child, self->fd);
+	EXPECT_LT(0, file_read(path, text, sizeof(text)));
+	snprintf(line, sizeof(line), "dmabuf_id:\t%lld\n", self->id);
+	EXPECT_NE(NULL, strstr(text, line));
+	kill(child, SIGKILL);
+	EXPECT_EQ(child, waitpid(child, NULL, 0));
+}
+
+/* proves: E2, P1 */
+TEST_F(observe, every_live_buffer_is_listed_once)
+{
+	enum { MANY = 500 };
+	static long long ids[MANY];
+	static int fds[MANY], seen[MANY];
+	char line[512];
+	long long id;
+	FILE *file;
+	int i;
+
+	for (i = 0; i < MANY; i++) {
+		fds[i] = buffer_export(self->exporter, 1, DMABUF_EXPORTER_AUTO);
+		ASSERT_LE(0, fds[i]);
+		ids[i] = buffer_id(self->exporter, fds[i]);
+	}
+	file = fopen(BUFFERS_FILE, "re");
+	ASSERT_NE(NULL, file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "buffer %lld:", &id) != 1)
+			continue;
+		for (i = 0; i < MANY; i++)
+			seen[i] += ids[i] == id;
+	}
+	fclose(file);
+	for (i = 0; i < MANY; i++) {
+		EXPECT_EQ(1, seen[i]);
+		close(fds[i]);
+	}
+	EXPECT_EQ(self->before.listed + 1, buffers_listed());
+}
+
+/* proves: E2 */
+TEST_F(observe, view_is_for_the_administrator)
+{
+	struct stat view;
+
+	ASSERT_EQ(0, stat(BUFFERS_FILE, &view));
+	EXPECT_EQ(0400, view.st_mode & 07777);
+	EXPECT_EQ(0, view.st_uid);
+}
+
+struct looker {
+	atomic_bool stop;
+	atomic_int looks;
+};
+
+static void *look_for_ever(void *data)
+{
+	struct looker *looker = data;
+
+	while (!atomic_load(&looker->stop)) {
+		if (buffers_listed() < 1)
+			break;
+		atomic_fetch_add(&looker->looks, 1);
+	}
+	return NULL;
+}
+
+/* proves: E2 */
+TEST_F(observe, reader_that_stops_halfway_blocks_no_export)
+{
+	int view = open(BUFFERS_FILE, O_RDONLY | O_CLOEXEC), fds[100], i;
+	char byte;
+
+	ASSERT_LE(0, view);
+	ASSERT_EQ(1, read(view, &byte, 1));
+	EXPECT_EQ('b', byte);
+	for (i = 0; i < 100; i++) {
+		fds[i] = buffer_export(self->exporter, 1, DMABUF_EXPORTER_AUTO);
+		ASSERT_LE(0, fds[i]);
+	}
+	EXPECT_EQ(1, read(view, &byte, 1));
+	for (i = 0; i < 100; i++)
+		EXPECT_EQ(0, close(fds[i]));
+	/* What it read of may have gone meanwhile. */
+	while (read(view, &byte, 1) == 1)
+		;
+	close(view);
+}
+
+/* proves: E2, P1 */
+TEST_F(observe, readers_in_a_loop_do_not_stop_exports)
+{
+	unsigned int i, rounds = scaled(3000);
+	struct looker looker = {};
+	pthread_t threads[2];
+	__u64 start, longest = 0, took;
+	int fd;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, look_for_ever, &looker));
+	for (i = 0; i < rounds || atomic_load(&looker.looks) < 10; i++) {
+		start = now_ms();
+		fd = buffer_export(self->exporter, 1, DMABUF_EXPORTER_AUTO);
+		took = now_ms() - start;
+		ASSERT_LE(0, fd);
+		if (took > longest)
+			longest = took;
+		ASSERT_EQ(0, close(fd));
+	}
+	atomic_store(&looker.stop, true);
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_LE(10, atomic_load(&looker.looks));
+	/* Time slices of two busy readers are the most that it waits for. */
+	EXPECT_GT(2000, longest);
+}
+
+FIXTURE(trace)
+{
+	char dir[64];
+	char path[PATH_MAX];
+	int exporter;
+	int importer;
+	int soft;
+	struct counters before;
+};
+
+FIXTURE_SETUP(trace)
+{
+	ASSERT_EQ(0, counters_read(&self->before));
+	self->exporter = exporter_open();
+	ASSERT_LE(0, self->exporter);
+	self->importer = importer_open();
+	ASSERT_LE(0, self->importer);
+	self->soft = engine_find(self->importer, DMABUF_IMPORTER_SOFT, 0);
+	ASSERT_LE(0, self->soft);
+
+	/* A trace of our own, so that nobody else's is disturbed. */
+	strcpy(self->dir, "/sys/kernel/tracing");
+	if (access("/sys/kernel/tracing/instances", F_OK))
+		strcpy(self->dir, "/sys/kernel/debug/tracing");
+	strcat(self->dir, INSTANCE);
+	rmdir(self->dir);
+	ASSERT_EQ(0, mkdir(self->dir, 0700));
+	snprintf(self->path, sizeof(self->path), "%s/events/dmabuf_core/enable", self->dir);
+	ASSERT_EQ(0, file_write(self->path, "1"));
+}
+
+FIXTURE_TEARDOWN(trace)
+{
+	EXPECT_EQ(0, file_write(self->path, "0"));
+	EXPECT_EQ(0, rmdir(self->dir));
+	EXPECT_EQ(0, close(self->importer));
+	EXPECT_EQ(0, close(self->exporter));
+	EXPECT_TRUE(counters_back_to(&self->before));
+}
+
+/*
+ * Writes the names of the events of one buffer to @names, in their order, with a
+ * blank before each; each line must have @must in it.  An id of 0 is any buffer.
+ */
+static int events_of(FIXTURE_DATA(trace) *self, long long id, char *names, size_t bytes)
+{
+	char path[PATH_MAX], line[1024], key[64], *event, *end;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/trace", self->dir);
+	snprintf(key, sizeof(key), " buffer=%lld", id);
+	file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	*names = 0;
+	while (fgets(line, sizeof(line), file)) {
+		event = strstr(line, ": dmabuf_");
+		if (line[0] == '#' || !event)
+			continue;
+		end = strchr(event + 2, ':');
+		if (!end)
+			continue;
+		/* Every one of them names its buffer first. */
+		if (strncmp(end + 1, " buffer=", 8)) {
+			fclose(file);
+			return -EINVAL;
+		}
+		if (id && (strncmp(end + 1, key, strlen(key)) ||
+			   strchr("0123456789", end[1 + strlen(key)])))
+			continue;
+		*end = 0;
+		if (strlen(names) + strlen(event) >= bytes)
+			break;
+		strcat(names, event + 1);
+	}
+	fclose(file);
+	return 0;
+}
+
+/* Is there a line with both? */
+static bool trace_has(FIXTURE_DATA(trace) *self, const char *event, const char *text)
+{
+	char path[PATH_MAX], line[1024];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/trace", self->dir);
+	file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = strstr(line, event) && strstr(line, text);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* proves: E1, F1, A1, A2, M1, U1, D1, P1 */
+TEST_F(trace, each_step_fires_its_event_once_and_in_order)
+{
+	static const char * const steps[] = {
+		"dmabuf_export", "dmabuf_fd", "dmabuf_get", "dmabuf_attach", "dmabuf_map",
+		"dmabuf_unmap", "dmabuf_detach", "dmabuf_put", "dmabuf_release",
+	};
+	struct dmabuf_importer_engine engine;
+	struct dmabuf_importer_query query;
+	char names[4096], expected[256] = "", text[256];
+	long long attachment, mapping;
+	size_t i;
+	int fd;
+
+	fd = buffer_export(self->exporter, 12345, DMABUF_EXPORTER_AUTO);
+	ASSERT_LE(0, fd);
+	attachment = attach(self->importer, fd, self->soft);
+	ASSERT_LT(0, attachment);
+	ASSERT_EQ(0, attachment_query(self->importer, attachment, &query));
+	mapping = map(self->importer, attachment, DMABUF_IMPORTER_TO_DEVICE);
+	ASSERT_LT(0, mapping);
+	EXPECT_EQ(0, unmap(self->importer, mapping));
+	EXPECT_EQ(0, detach(self->importer, attachment));
+	EXPECT_EQ(0, close(fd));
+
+	ASSERT_EQ(0, events_of(self, query.buffer_id, names, sizeof(names)));
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		strcat(expected, " ");
+		strcat(expected, steps[i]);
+	}
+	EXPECT_STREQ(expected, names);
+
+	/* What they tell. */
+	ASSERT_EQ(0, engine_describe(self->importer, self->soft, &engine));
+	snprintf(text, sizeof(text), "buffer=%llu size=12345 exporter=" EXPORTER_MODULE,
+		 query.buffer_id);
+	EXPECT_TRUE(trace_has(self, " dmabuf_export:", text));
+	EXPECT_TRUE(trace_has(self, " dmabuf_put:", text));
+	EXPECT_TRUE(trace_has(self, " dmabuf_release:", text));
+	snprintf(text, sizeof(text), "buffer=%llu fd=%d", query.buffer_id, fd);
+	EXPECT_TRUE(trace_has(self, " dmabuf_fd:", text));
+	EXPECT_TRUE(trace_has(self, " dmabuf_get:", text));
+	snprintf(text, sizeof(text), "buffer=%llu attachment=%u device=%s", query.buffer_id,
+		 query.attachment_id, engine.device);
+	EXPECT_TRUE(trace_has(self, " dmabuf_attach:", text));
+	EXPECT_TRUE(trace_has(self, " dmabuf_detach:", text));
+	snprintf(text, sizeof(text), "buffer=%llu attachment=%u device=%s direction=to_device",
+		 query.buffer_id, query.attachment_id, engine.device);
+	EXPECT_TRUE(trace_has(self, " dmabuf_map:", text));
+	EXPECT_TRUE(trace_has(self, " dmabuf_unmap:", text));
+}
+
+/* proves: F2, E2 */
+TEST_F(trace, hand_out_that_fails_shows_no_fd_and_a_release)
+{
+	struct dmabuf_exporter_export arg = {
+		.argsz = sizeof(arg), .bytes = 1, .fd_flags = O_RDWR,
+	};
+	void *page = read_only_copy(&arg, sizeof(arg));
+	char names[4096];
+
+	ASSERT_NE(NULL, page);
+	EXPECT_EQ(-EFAULT, do_ioctl(self->exporter, DMABUF_EXPORTER_EXPORT, page));
+	ASSERT_EQ(0, events_of(self, 0, names, sizeof(names)));
+	EXPECT_STREQ(" dmabuf_export dmabuf_put dmabuf_release", names);
+	munmap(page, page_size());
+}
+
+/* proves: A3, A1 */
+TEST_F(trace, step_that_fails_fires_nothing)
+{
+	char names[4096];
+
+	EXPECT_EQ(-EINVAL, buffer_export(self->exporter, 0, DMABUF_EXPORTER_AUTO));
+	EXPECT_EQ(-EDQUOT, buffer_export(self->exporter, 1ULL << 60, DMABUF_EXPORTER_AUTO));
+	EXPECT_EQ(-EBADF, attach(self->importer, -1, self->soft));
+	EXPECT_EQ(-EINVAL, attach(self->importer, self->importer, self->soft));
+	EXPECT_EQ(-ENOENT, map(self->importer, 1, DMABUF_IMPORTER_TO_DEVICE));
+	ASSERT_EQ(0, events_of(self, 0, names, sizeof(names)));
+	EXPECT_STREQ("", names);
+}
+
+TEST_HARNESS_MAIN
