@@ -18,6 +18,8 @@ static struct dmabuf_attachment *dmabuf_attach_at(struct dmabuf *dmabuf, struct 
 						  unsigned long ip)
 {
 	struct dmabuf_attachment *attachment;
+	bool admitted;
+	u32 seen = 0;
 	int ret;
 
 	might_sleep();
@@ -42,6 +44,8 @@ static struct dmabuf_attachment *dmabuf_attach_at(struct dmabuf *dmabuf, struct 
 	dmabuf_constraints_from_device(&attachment->constraints, dev);
 	if (extra)
 		dmabuf_constraints_merge(&attachment->constraints, extra);
+	dmabuf_constraints_of_memory(dev, &attachment->constraints, dmabuf->size,
+				     &attachment->needs);
 
 	if (dmabuf->ops->attach) {
 		ret = dmabuf->ops->attach(dmabuf, dev, attachment);
@@ -49,16 +53,30 @@ static struct dmabuf_attachment *dmabuf_attach_at(struct dmabuf *dmabuf, struct 
 			goto err_put;
 	}
 
-	/* Nothing can fail any more: others may see the attachment. */
-	spin_lock(&dmabuf->lock);
-	attachment->id = ++dmabuf->last_attachment_id;
-	list_add_tail(&attachment->node, &dmabuf->attachments);
-	dmabuf->nr_attachments++;
-	spin_unlock(&dmabuf->lock);
+	/* Whether it may attach is found out without a lock, so the answer may be stale. */
+	do {
+		if (dmabuf->placement) {
+			ret = dmabuf_placement_admit(attachment, &seen);
+			if (ret)
+				goto err_detach;
+		}
+		spin_lock(&dmabuf->lock);
+		admitted = dmabuf_placement_admitted_locked(dmabuf, seen);
+		if (admitted) {
+			/* Nothing can fail any more: others may see the attachment. */
+			attachment->id = ++dmabuf->last_attachment_id;
+			list_add_tail(&attachment->node, &dmabuf->attachments);
+			dmabuf->nr_attachments++;
+		}
+		spin_unlock(&dmabuf->lock);
+	} while (!admitted);
 
 	trace_dmabuf_attach(attachment);
 	return attachment;
 
+err_detach:
+	if (dmabuf->ops->detach)
+		dmabuf->ops->detach(dmabuf, attachment);
 err_put:
 	put_device(dev);
 	kmem_cache_free(dmabuf_attachment_cache, attachment);
@@ -82,6 +100,12 @@ err_put:
  * * ERR_PTR(-ENOMEM): no memory
  * * what the exporter's attach op returned, unchanged: -EBUSY or -EOPNOTSUPP
  *   where its storage cannot serve the device
+ * * from the placement layer, if the exporter is on it; logged, and kept for
+ *   dmabuf_placement_query():
+ *   ERR_PTR(-EOPNOTSUPP): no storage could serve @dev and all that are attached;
+ *   ERR_PTR(-EBUSY): the present storage does not, and is fixed, or the buffer has
+ *   been mapped and takes no more devices;
+ *   ERR_PTR(-EINTR): the task is being killed
  */
 struct dmabuf_attachment *dmabuf_attach(struct dmabuf *dmabuf, struct device *dev)
 {

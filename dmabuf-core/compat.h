@@ -8,6 +8,7 @@
 
 #include <linux/device.h>
 #include <linux/export.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/version.h>
@@ -60,6 +61,20 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 #else
 #define dmabuf_assign_str(dst, src) __assign_str(dst, src)
 #endif
+
+/*
+ * A reference to a file that may be in its release, if it is not: the count of a
+ * file is a type of its own since 6.13.
+ * Remove when the floor is 6.13 or later.
+ */
+static inline bool dmabuf_file_get_live(struct file *file)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	return file_ref_get(&file->f_ref);
+#else
+	return atomic_long_inc_not_zero(&file->f_count);
+#endif
+}
 
 /*
  * A device whose "DMA" is done by a CPU sees the caches; architectures that

@@ -16,9 +16,15 @@ static struct kmem_cache *dmabuf_cache;
 /* Last buffer's id.  Not a lock: exporters do not wait for each other. */
 static atomic64_t dmabuf_last_id;
 
+static void dmabuf_free(struct dmabuf *dmabuf)
+{
+	kfree(dmabuf->placement);
+	kmem_cache_free(dmabuf_cache, dmabuf);
+}
+
 static void dmabuf_free_rcu(struct rcu_head *rcu)
 {
-	kmem_cache_free(dmabuf_cache, container_of(rcu, struct dmabuf, rcu));
+	dmabuf_free(container_of(rcu, struct dmabuf, rcu));
 }
 
 /*
@@ -35,6 +41,8 @@ static int dmabuf_release(struct inode *inode, struct file *file)
 	trace_dmabuf_release(dmabuf);
 	dmabuf_detach_all(dmabuf);
 	dmabuf_live_del(dmabuf);
+	if (dmabuf->placement)
+		dmabuf_placement_release(dmabuf);
 	dmabuf->ops->release(dmabuf);
 	module_put(owner);
 	call_rcu(&dmabuf->rcu, dmabuf_free_rcu);
@@ -51,10 +59,19 @@ static const char *dmabuf_export_error(const struct dmabuf_ops *ops, size_t size
 {
 	if (!ops)
 		return "no ops";
-	if (!ops->map_dma_buf)
-		return "ops without map_dma_buf";
-	if (!ops->unmap_dma_buf)
-		return "ops without unmap_dma_buf";
+	if (ops->placement) {
+		const struct dmabuf_placement_ops *placement = ops->placement;
+
+		if (ops->map_dma_buf || ops->unmap_dma_buf)
+			return "ops with placement, and with map_dma_buf or unmap_dma_buf";
+		if (!placement->alloc || !placement->free || !placement->map || !placement->unmap)
+			return "placement ops without alloc, free, map or unmap";
+	} else {
+		if (!ops->map_dma_buf)
+			return "ops without map_dma_buf";
+		if (!ops->unmap_dma_buf)
+			return "ops without unmap_dma_buf";
+	}
 	if (!ops->release)
 		return "ops without release";
 	if (!size)
@@ -98,6 +115,8 @@ struct dmabuf *dmabuf_export(void *priv, const struct dmabuf_ops *ops, size_t si
 	dmabuf = kmem_cache_zalloc(dmabuf_cache, GFP_KERNEL);
 	if (!dmabuf)
 		return NULL;
+	if (ops->placement && dmabuf_placement_create(dmabuf))
+		goto err_free;
 	if (!try_module_get(ops->owner))
 		goto err_free;
 
@@ -122,7 +141,7 @@ struct dmabuf *dmabuf_export(void *priv, const struct dmabuf_ops *ops, size_t si
 err_module:
 	module_put(ops->owner);
 err_free:
-	kmem_cache_free(dmabuf_cache, dmabuf);
+	dmabuf_free(dmabuf);
 	return NULL;
 }
 EXPORT_SYMBOL_NS_GPL(dmabuf_export, DMABUF_NS);

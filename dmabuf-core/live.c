@@ -59,11 +59,16 @@ static const char *dmabuf_direction_name(enum dma_data_direction direction)
 static u32 dmabuf_count_mappings_locked(struct dmabuf *dmabuf)
 {
 	struct dmabuf_attachment *attachment;
+	struct dmabuf_mapping *mapping;
 	u32 n = 0;
 
 	lockdep_assert_held(&dmabuf->lock);
-	list_for_each_entry(attachment, &dmabuf->attachments, node)
-		n += READ_ONCE(attachment->nr_mappings);
+	list_for_each_entry(attachment, &dmabuf->attachments, node) {
+		spin_lock(&attachment->lock);
+		for (mapping = attachment->mappings; mapping; mapping = mapping->next)
+			n++;
+		spin_unlock(&attachment->lock);
+	}
 	return n;
 }
 
@@ -99,6 +104,8 @@ void dmabuf_show_fdinfo(struct seq_file *seq, struct file *file)
 	spin_lock(&dmabuf->lock);
 	seq_printf(seq, "dmabuf_attachments:\t%u\n", dmabuf->nr_attachments);
 	seq_printf(seq, "dmabuf_mappings:\t%u\n", dmabuf_count_mappings_locked(dmabuf));
+	if (dmabuf->placement)
+		dmabuf_placement_show_locked(seq, dmabuf);
 	dmabuf_show_attachments_locked(seq, dmabuf);
 	spin_unlock(&dmabuf->lock);
 }
@@ -109,6 +116,8 @@ static void dmabuf_show_buffer(struct seq_file *seq, struct dmabuf *dmabuf)
 	seq_printf(seq, "buffer %llu: %zu bytes, exporter %s, %u attachments, %u mappings\n",
 		   dmabuf->id, dmabuf->size, dmabuf_exporter_name(dmabuf),
 		   dmabuf->nr_attachments, dmabuf_count_mappings_locked(dmabuf));
+	if (dmabuf->placement)
+		dmabuf_placement_show_locked(seq, dmabuf);
 	dmabuf_show_attachments_locked(seq, dmabuf);
 	spin_unlock(&dmabuf->lock);
 }

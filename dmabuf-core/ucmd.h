@@ -14,7 +14,7 @@
 #include <linux/uaccess.h>
 
 /* Bytes of the largest argument of any table. */
-#define DMABUF_UCMD_MAX 192
+#define DMABUF_UCMD_MAX 384
 
 /**
  * struct dmabuf_ucmd - one ioctl in flight

@@ -26,7 +26,10 @@
 struct device;
 struct dmabuf;
 struct dmabuf_attachment;
+struct dmabuf_placement;
+struct dmabuf_placement_ops;
 struct file;
+struct iommu_domain;
 struct module;
 struct sg_table;
 
@@ -84,6 +87,12 @@ struct dmabuf_ops {
 	struct module *owner;
 
 	/**
+	 * @placement: optional.  The exporter is on the placement layer, see
+	 * placement.h: it has these ops, and no @map_dma_buf and @unmap_dma_buf.
+	 */
+	const struct dmabuf_placement_ops *placement;
+
+	/**
 	 * @attach: optional.  A device wants to use the buffer.  The attachment
 	 * is not on the buffer's list yet; its &dmabuf_attachment.constraints
 	 * are filled in.  The exporter may keep a pointer of its own in
@@ -104,7 +113,7 @@ struct dmabuf_ops {
 		       struct dmabuf_attachment *attachment);
 
 	/**
-	 * @map_dma_buf: mandatory.  Makes the whole buffer accessible for the
+	 * @map_dma_buf: mandatory without @placement.  Makes the whole buffer accessible for the
 	 * attachment's device.  May be called several times for one attachment
 	 * before the first @unmap_dma_buf, and by several threads at once; which
 	 * directions may be outstanding together is the exporter's policy.
@@ -120,7 +129,7 @@ struct dmabuf_ops {
 					enum dma_data_direction direction);
 
 	/**
-	 * @unmap_dma_buf: mandatory.  The device's DMA through @sgt is over.
+	 * @unmap_dma_buf: mandatory without @placement.  The device's DMA through @sgt is over.
 	 * Called once for each @map_dma_buf that succeeded.
 	 */
 	void (*unmap_dma_buf)(struct dmabuf_attachment *attachment,
@@ -128,8 +137,9 @@ struct dmabuf_ops {
 
 	/**
 	 * @release: mandatory.  Nobody has the buffer any more: free the storage
-	 * and what &dmabuf.priv points to.  Called exactly once, in process
-	 * context, from the last fput() of the file.
+	 * (that of the placement layer has been freed) and what &dmabuf.priv
+	 * points to.  Called exactly once, in process context, from the last
+	 * fput() of the file.
 	 */
 	void (*release)(struct dmabuf *dmabuf);
 };
@@ -149,8 +159,8 @@ struct dmabuf_mapping {
 /**
  * struct dmabuf_attachment - one device's use of one buffer
  *
- * Made by dmabuf_attach(), freed by dmabuf_detach().  The first four members
- * and @constraints are for exporters and importers, the others for the core.
+ * Made by dmabuf_attach(), freed by dmabuf_detach().  The first four members,
+ * @constraints and @needs are for exporters and importers, the others for the core.
  */
 struct dmabuf_attachment {
 	/** @dmabuf: the buffer; the attachment holds a reference; immutable */
@@ -166,18 +176,28 @@ struct dmabuf_attachment {
 	 * added; immutable
 	 */
 	struct dmabuf_constraints constraints;
+	/**
+	 * @needs: what memory serves the device: dmabuf_constraints_of_memory()
+	 * of @constraints; immutable
+	 */
+	struct dmabuf_constraints needs;
+	/**
+	 * @served: number of the storage that is known to serve it; the placement
+	 * layer's; whoever has a turn writes it
+	 */
+	u32 served;
 	/** @id: unique within the buffer's life, from 1; immutable */
 	u32 id;
-	/** @lock: guards @mappings, @nr_mappings, @first and @first_used */
+	/** @lock: guards @mappings, @first and @first_used */
 	spinlock_t lock;
+	/** @first_used: @first is on the list or about to be; under @lock */
+	bool first_used;
+	/** @stopped: dmabuf_attachment_stop(); set under &dmabuf.lock */
+	bool stopped;
 	/** @mappings: outstanding ones, newest first; under @lock */
 	struct dmabuf_mapping *mappings;
 	/** @first: storage of one mapping, so that it needs no allocation */
 	struct dmabuf_mapping first;
-	/** @nr_mappings: length of @mappings; under @lock */
-	u32 nr_mappings;
-	/** @first_used: @first is on the list or about to be; under @lock */
-	bool first_used;
 };
 
 /**
@@ -195,9 +215,14 @@ struct dmabuf {
 	const struct dmabuf_ops *ops;
 	/** @priv: the exporter's; set by dmabuf_export() */
 	void *priv;
+	/** @placement: the placement layer's, or NULL; immutable after export */
+	struct dmabuf_placement *placement;
 	/** @attachments: of &dmabuf_attachment.node; under @lock */
 	struct list_head attachments;
-	/** @lock: guards @attachments, @nr_attachments, @last_attachment_id */
+	/**
+	 * @lock: guards @attachments, @nr_attachments, @last_attachment_id and
+	 * what @placement points to
+	 */
 	spinlock_t lock;
 	/** @nr_attachments: length of @attachments; under @lock */
 	u32 nr_attachments;
@@ -234,10 +259,19 @@ void dmabuf_detach(struct dmabuf *dmabuf, struct dmabuf_attachment *attachment);
 /* Steps 4 and 5, map.c */
 struct sg_table *dmabuf_map_attachment(struct dmabuf_attachment *attachment,
 				       enum dma_data_direction direction) __must_check;
+struct sg_table *
+dmabuf_map_attachment_timeout(struct dmabuf_attachment *attachment,
+			      enum dma_data_direction direction, long timeout) __must_check;
 void dmabuf_unmap_attachment(struct dmabuf_attachment *attachment,
 			     struct sg_table *sgt);
+void dmabuf_attachment_stop(struct dmabuf_attachment *attachment);
 
 /* For exporters: what the attached devices need, constraints.c */
+struct iommu_domain *dmabuf_device_domain(struct device *dev);
+bool dmabuf_device_is_direct(struct device *dev);
+void dmabuf_constraints_of_memory(struct device *dev,
+				  const struct dmabuf_constraints *constraints,
+				  size_t bytes, struct dmabuf_constraints *needs);
 void dmabuf_constraints_init(struct dmabuf_constraints *constraints);
 void dmabuf_constraints_from_device(struct dmabuf_constraints *constraints,
 				    struct device *dev);
