@@ -139,19 +139,21 @@ void dmabuf_engine_detach(struct dmabuf_engine_attachment *attachment)
  * dmabuf_engine_map - step 4: access
  * @attachment: stays until the mapping has gone
  * @direction: which way the bytes go
+ * @timeout: jiffies that it may wait for other mappings to go: 0: it may not;
+ *	%MAX_SCHEDULE_TIMEOUT: until a signal comes
  *
  * The inverse is dmabuf_engine_unmap().
  *
  * Context: process context, no lock held, may wait for other mappings to go;
  * takes &dmabuf_engine.lock.
  * Return: the mapping, or
- * * -ENODEV: the device has gone
+ * * -ENODEV: the device has gone, before it or while it waited
  * * -ENOMEM: no memory
- * * what dmabuf_map_attachment() returns
+ * * what dmabuf_map_attachment_timeout() returns
  */
 struct dmabuf_engine_mapping *
 dmabuf_engine_map(struct dmabuf_engine_attachment *attachment,
-		  enum dma_data_direction direction)
+		  enum dma_data_direction direction, long timeout)
 {
 	struct dmabuf_engine *engine = attachment->engine;
 	struct dmabuf_engine_mapping *mapping;
@@ -166,7 +168,7 @@ dmabuf_engine_map(struct dmabuf_engine_attachment *attachment,
 	if (ret)
 		goto err_free;
 
-	sgt = dmabuf_map_attachment(attachment->attachment, direction);
+	sgt = dmabuf_map_attachment_timeout(attachment->attachment, direction, timeout);
 	if (IS_ERR(sgt)) {
 		ret = PTR_ERR(sgt);
 		mutex_lock(&engine->lock);
@@ -300,6 +302,22 @@ u32 dmabuf_engine_mappings(struct dmabuf_engine_attachment *attachment)
 }
 
 /**
+ * dmabuf_engine_stop_all - let no map of an engine wait
+ * @engine: &dmabuf_engine.gone is set
+ *
+ * Context: process context; takes &dmabuf_engine.lock.
+ */
+void dmabuf_engine_stop_all(struct dmabuf_engine *engine)
+{
+	struct dmabuf_engine_attachment *attachment;
+
+	mutex_lock(&engine->lock);
+	list_for_each_entry(attachment, &engine->attachments, node)
+		dmabuf_attachment_stop(attachment->attachment);
+	mutex_unlock(&engine->lock);
+}
+
+/**
  * dmabuf_engine_unmap_all - the device goes: end all access
  * @engine: &dmabuf_engine.gone is set
  *
@@ -315,7 +333,8 @@ void dmabuf_engine_unmap_all(struct dmabuf_engine *engine)
 
 	mutex_lock(&engine->lock);
 	while (!list_empty(&engine->mappings)) {
-		mapping = list_first_entry(&engine->mappings, struct dmabuf_engine_mapping, node);
+		/* The core finds the newest of an attachment at once. */
+		mapping = list_last_entry(&engine->mappings, struct dmabuf_engine_mapping, node);
 		/*
 		 * The mapping may be freed as soon as the lock is released, the
 		 * core's attachment not: nobody else detaches any more.

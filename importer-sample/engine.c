@@ -139,8 +139,9 @@ void dmabuf_engine_add(struct dmabuf_engine *engine)
  * attached.  See the top of engine.h for how.
  *
  * It waits for the transfer and the calls of exporters that are under way.  A
- * transfer ends within dmabuf_engine_timeout(); an exporter whose map op waits
- * for somebody else is waited for, with a line in the log now and then.
+ * transfer ends within dmabuf_engine_timeout().  A map that waits for its turn is
+ * ended, so that a removal need not wait for user space; what remains, such as the
+ * copy of a move, is waited for, with a line in the log now and then.
  *
  * Context: process context, sleeps; takes all locks of the engine and of the
  * list, one after the other.
@@ -157,6 +158,8 @@ void dmabuf_engine_remove(struct dmabuf_engine *engine)
 	mutex_unlock(&engine->lock);
 	mutex_unlock(&engine->transfer);
 
+	/* First, so that none of them moves a buffer for nothing once all is unmapped. */
+	dmabuf_engine_stop_all(engine);
 	dmabuf_engine_unmap_all(engine);
 
 	while (!wait_event_timeout(engine->idle, !READ_ONCE(engine->calls),

@@ -15,9 +15,15 @@
  * The lock of the list of engines (engine.c) and the one of the search for
  * channels (engine-dmaengine.c) are never held together with any of these.
  * None of them is held across a call of the core: dmabuf_attach(),
- * dmabuf_map_attachment() and their inverses can wait for other mappings to go,
- * and those go through the same importer.  None is held across an access to
- * user memory either.
+ * dmabuf_map_attachment_timeout() and their inverses can wait for other mappings
+ * to go, and those go through the same importer.  None is held across an access
+ * to user memory either.
+ *
+ * A map that waits (the buffer must move first, or is somebody else's to write)
+ * has its place in a queue of the core, so it is one call that waits, for as long
+ * as it takes; one that came back now and then to look around would lose that
+ * place.  It ends when its turn comes, by its deadline, by a signal, or because
+ * its device goes.
  *
  * When the device goes away, dmabuf_engine_remove() runs in its remove callback:
  *
@@ -27,11 +33,16 @@
  *    dmabuf_engine.transfer while the device works or the scatterlist is read,
  *    and lets go of it after one scratch buffer at most, each run of the engine
  *    being bounded by a time-out.
- * 3. All mappings are unmapped.  This is also what lets a map of another thread
+ * 3. dmabuf_attachment_stop() for each attachment: a map of this device that waits
+ *    for its turn, or is going to, returns -ENODEV.  It may wait for the mapping
+ *    of another device, which nobody need ever unmap.
+ * 4. All mappings are unmapped.  This is also what lets a map of another device
  *    go on that waits for one of these.
- * 4. It waits until dmabuf_engine.calls is 0.  An attach or map that was under
- *    way sees dmabuf_engine.gone when it comes back and undoes itself.
- * 5. All attachments are detached, and the scratch buffer is freed.
+ * 5. It waits until dmabuf_engine.calls is 0.  An attach or map that was under
+ *    way sees dmabuf_engine.gone when it comes back, undoes itself if it worked,
+ *    and is -ENODEV.  This takes as long as the copy of a move, or an op of an
+ *    exporter.
+ * 6. All attachments are detached, and the scratch buffer is freed.
  *
  * Handles of user space stay, and refer to an engine without a device.  Who
  * takes dmabuf_engine_mapping.sgt or removes an attachment from the list, under
@@ -177,6 +188,7 @@ struct dmabuf_engine_attachment {
  *	counts, reads it with &dmabuf_engine.transfer held and
  *	&dmabuf_engine.gone not set instead.
  * @node: in &dmabuf_engine.mappings, under &dmabuf_engine.lock
+ * @file_node: in &dmabuf_importer_file.newest, under &dmabuf_importer_file.lock
  * @direction: immutable
  * @segments: of @sgt; immutable
  * @users: transfers under way, under &dmabuf_importer_file.lock
@@ -185,6 +197,7 @@ struct dmabuf_engine_mapping {
 	struct dmabuf_engine_attachment *attachment;
 	struct sg_table *sgt;
 	struct list_head node;
+	struct list_head file_node;
 	enum dma_data_direction direction;
 	u32 segments;
 	u32 users;
@@ -234,11 +247,12 @@ dmabuf_engine_attach(struct dmabuf_engine *engine, u32 index, struct dmabuf *dma
 void dmabuf_engine_detach(struct dmabuf_engine_attachment *attachment);
 struct dmabuf_engine_mapping *
 dmabuf_engine_map(struct dmabuf_engine_attachment *attachment,
-		  enum dma_data_direction direction) __must_check;
+		  enum dma_data_direction direction, long timeout) __must_check;
 void dmabuf_engine_unmap(struct dmabuf_engine_mapping *mapping);
 int dmabuf_engine_segment(struct dmabuf_engine_mapping *mapping, u32 index,
 			  dma_addr_t *address, u64 *bytes) __must_check;
 u32 dmabuf_engine_mappings(struct dmabuf_engine_attachment *attachment);
+void dmabuf_engine_stop_all(struct dmabuf_engine *engine);
 void dmabuf_engine_unmap_all(struct dmabuf_engine *engine);
 void dmabuf_engine_detach_all(struct dmabuf_engine *engine);
 

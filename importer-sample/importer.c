@@ -10,9 +10,14 @@
 #include <linux/capability.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
+#include <linux/math.h>
+#include <linux/minmax.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/xarray.h>
@@ -23,7 +28,7 @@
 
 static unsigned int max_handles = 4096;
 module_param(max_handles, uint, 0644);
-MODULE_PARM_DESC(max_handles, "attachments, and mappings, that one open file can have (default 4096; closing it takes time that grows with the square)");
+MODULE_PARM_DESC(max_handles, "attachments, and mappings, that one open file can have (default 4096)");
 
 static_assert((int)DMABUF_IMPORTER_BIDIRECTIONAL == (int)DMA_BIDIRECTIONAL);
 static_assert((int)DMABUF_IMPORTER_TO_DEVICE == (int)DMA_TO_DEVICE);
@@ -33,18 +38,21 @@ static_assert((int)DMABUF_IMPORTER_FROM_DEVICE == (int)DMA_FROM_DEVICE);
  * struct dmabuf_importer_file - one open file of the device
  * @attachments: &struct dmabuf_engine_attachment by handle
  * @mappings: &struct dmabuf_engine_mapping by handle
+ * @newest: all in @mappings, newest first, which is how the core finds them
+ *	fastest when the file is closed
  *
  * A handle is taken with nothing behind it first, and its object stored as the
  * last step, when nothing can fail any more.
  */
 struct dmabuf_importer_file {
 	/**
-	 * @lock: guards the look-ups and the busy counts (users) of what is
-	 * found; not held while the core or an engine works
+	 * @lock: guards the look-ups, @newest, and the busy counts (users) of
+	 * what is found; not held while the core or an engine works
 	 */
 	struct mutex lock;
 	struct xarray attachments;
 	struct xarray mappings;
+	struct list_head newest;
 };
 
 static int handle_reserve(struct xarray *handles, u32 *handle)
@@ -199,16 +207,52 @@ static void attachment_unuse(struct dmabuf_importer_file *file,
 	mutex_unlock(&file->lock);
 }
 
+/* How long a map may wait, in jiffies. */
+static int map_timeout(const struct dmabuf_importer_map *arg, long *timeout)
+{
+	if (arg->reserved)
+		return -EINVAL;
+	if (arg->timeout_ms && arg->flags != DMABUF_IMPORTER_TIMEOUT)
+		return -EINVAL;
+
+	switch (arg->flags) {
+	case 0:
+		*timeout = MAX_SCHEDULE_TIMEOUT;
+		break;
+	case DMABUF_IMPORTER_NOWAIT:
+		*timeout = 0;
+		break;
+	case DMABUF_IMPORTER_TIMEOUT:
+		if (!arg->timeout_ms)
+			return -EINVAL;
+		/*
+		 * Rounded up, and one for the jiffy under way, so never too short;
+		 * not msecs_to_jiffies(), which makes MAX_SCHEDULE_TIMEOUT of INT_MAX
+		 * where a long has 32 bits.
+		 */
+		*timeout = min_t(u64, MAX_JIFFY_OFFSET,
+				 DIV_ROUND_UP_ULL((u64)arg->timeout_ms * HZ, MSEC_PER_SEC) + 1);
+		break;
+	default:
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int importer_map(struct dmabuf_ucmd *ucmd)
 {
 	struct dmabuf_importer_file *file = ucmd->file->private_data;
 	struct dmabuf_importer_map *arg = ucmd->arg;
 	struct dmabuf_engine_attachment *attachment;
 	struct dmabuf_engine_mapping *mapping;
+	long timeout;
 	u32 handle;
 	int ret;
 
-	if (arg->flags || arg->direction > DMABUF_IMPORTER_FROM_DEVICE)
+	ret = map_timeout(arg, &timeout);
+	if (ret)
+		return ret;
+	if (arg->direction > DMABUF_IMPORTER_FROM_DEVICE)
 		return -EINVAL;
 
 	mutex_lock(&file->lock);
@@ -223,7 +267,7 @@ static int importer_map(struct dmabuf_ucmd *ucmd)
 	if (ret)
 		goto err_unuse;
 
-	mapping = dmabuf_engine_map(attachment, (enum dma_data_direction)arg->direction);
+	mapping = dmabuf_engine_map(attachment, (enum dma_data_direction)arg->direction, timeout);
 	if (IS_ERR(mapping)) {
 		ret = PTR_ERR(mapping);
 		goto err_handle;
@@ -236,7 +280,10 @@ static int importer_map(struct dmabuf_ucmd *ucmd)
 		goto err_unmap;
 
 	/* The use of the attachment is the mapping's now. */
+	mutex_lock(&file->lock);
+	list_add(&mapping->file_node, &file->newest);
 	handle_publish(&file->mappings, handle, mapping);
+	mutex_unlock(&file->lock);
 	return 0;
 
 err_unmap:
@@ -258,12 +305,14 @@ static int importer_unmap(struct dmabuf_ucmd *ucmd)
 
 	mutex_lock(&file->lock);
 	mapping = xa_load(&file->mappings, arg->mapping);
-	if (!mapping)
+	if (!mapping) {
 		ret = -ENOENT;
-	else if (mapping->users)
+	} else if (mapping->users) {
 		ret = -EBUSY;
-	else
+	} else {
 		xa_erase(&file->mappings, arg->mapping);
+		list_del(&mapping->file_node);
+	}
 	mutex_unlock(&file->lock);
 	if (ret)
 		return ret;
@@ -418,6 +467,7 @@ static const struct dmabuf_ucmd_entry importer_ucmds[] = {
 		    reserved),
 	DMABUF_UCMD(DMABUF_IMPORTER_DETACH, importer_detach, struct dmabuf_importer_detach,
 		    attachment),
+	/* The first version ended with @segments. */
 	DMABUF_UCMD(DMABUF_IMPORTER_MAP, importer_map, struct dmabuf_importer_map, segments),
 	DMABUF_UCMD(DMABUF_IMPORTER_UNMAP, importer_unmap, struct dmabuf_importer_unmap, mapping),
 	DMABUF_UCMD(DMABUF_IMPORTER_SEGMENT, importer_segment, struct dmabuf_importer_segment,
@@ -445,6 +495,7 @@ static int importer_open(struct inode *inode, struct file *filp)
 	mutex_init(&file->lock);
 	xa_init_flags(&file->attachments, XA_FLAGS_ALLOC1);
 	xa_init_flags(&file->mappings, XA_FLAGS_ALLOC1);
+	INIT_LIST_HEAD(&file->newest);
 	filp->private_data = file;
 
 	/* The driver of a channel may have come since the module was loaded. */
@@ -457,10 +508,10 @@ static int importer_release(struct inode *inode, struct file *filp)
 {
 	struct dmabuf_importer_file *file = filp->private_data;
 	struct dmabuf_engine_attachment *attachment;
-	struct dmabuf_engine_mapping *mapping;
+	struct dmabuf_engine_mapping *mapping, *older;
 	unsigned long handle;
 
-	xa_for_each(&file->mappings, handle, mapping)
+	list_for_each_entry_safe(mapping, older, &file->newest, file_node)
 		dmabuf_engine_unmap(mapping);
 	xa_for_each(&file->attachments, handle, attachment)
 		dmabuf_engine_detach(attachment);

@@ -15,6 +15,8 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include <dmabuf-core/placement.h>
+
 #include "engine.h"
 
 /**
@@ -28,6 +30,14 @@ struct cursor {
 	unsigned int left;
 	u64 offset;
 };
+
+/* The op that gave the scatterlist, for the log. */
+static void *map_op(const struct dmabuf_engine_mapping *mapping)
+{
+	const struct dmabuf_ops *ops = mapping->attachment->dmabuf->ops;
+
+	return ops->placement ? (void *)ops->placement->map : (void *)ops->map_dma_buf;
+}
 
 /*
  * The bytes at the cursor that lie in one segment, @max at most.  A scatterlist
@@ -51,7 +61,7 @@ static int cursor_piece(struct cursor *cursor, struct dmabuf_engine_mapping *map
 	}
 	if (!cursor->left) {
 		pr_warn_ratelimited("%s: scatterlist of %pS is shorter than the buffer\n",
-				    engine->name, mapping->attachment->dmabuf->ops->map_dma_buf);
+				    engine->name, map_op(mapping));
 		return -EIO;
 	}
 
@@ -61,7 +71,7 @@ static int cursor_piece(struct cursor *cursor, struct dmabuf_engine_mapping *map
 	last = (u64)*address + *len - 1;
 	if (last < *address || last > dma_get_mask(engine->dev)) {
 		pr_warn_ratelimited("%s: %pS gave an address beyond the device's DMA mask\n",
-				    engine->name, mapping->attachment->dmabuf->ops->map_dma_buf);
+				    engine->name, map_op(mapping));
 		return -EIO;
 	}
 	return 0;

@@ -259,13 +259,15 @@ static inline int attachment_query(int importer, __u32 attachment,
 }
 
 /* Return: a handle; @segments may be NULL. */
-static inline long long map_segments(int importer, __u32 attachment, __u32 direction,
-				     __u32 *segments)
+static inline long long map_with_flags(int importer, __u32 attachment, __u32 direction,
+				       __u32 flags, __u32 timeout_ms, __u32 *segments)
 {
 	struct dmabuf_importer_map arg = {
 		.argsz = sizeof(arg),
+		.flags = flags,
 		.attachment = attachment,
 		.direction = direction,
+		.timeout_ms = timeout_ms,
 	};
 	int ret = do_ioctl(importer, DMABUF_IMPORTER_MAP, &arg);
 
@@ -274,9 +276,28 @@ static inline long long map_segments(int importer, __u32 attachment, __u32 direc
 	return ret ?: (long long)arg.mapping;
 }
 
+static inline long long map_segments(int importer, __u32 attachment, __u32 direction,
+				     __u32 *segments)
+{
+	return map_with_flags(importer, attachment, direction, 0, 0, segments);
+}
+
+/* Waits for others to unmap, if need be, until a signal comes. */
 static inline long long map(int importer, __u32 attachment, __u32 direction)
 {
 	return map_segments(importer, attachment, direction, NULL);
+}
+
+/* -EAGAIN where map() would wait. */
+static inline long long map_nowait(int importer, __u32 attachment, __u32 direction)
+{
+	return map_with_flags(importer, attachment, direction, DMABUF_IMPORTER_NOWAIT, 0, NULL);
+}
+
+/* -ETIMEDOUT when map() has waited for @ms, not 0. */
+static inline long long map_timeout(int importer, __u32 attachment, __u32 direction, __u32 ms)
+{
+	return map_with_flags(importer, attachment, direction, DMABUF_IMPORTER_TIMEOUT, ms, NULL);
 }
 
 static inline int unmap(int importer, __u32 mapping)

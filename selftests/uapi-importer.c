@@ -2,7 +2,12 @@
 /* Every ioctl of /dev/dmabuf-importer with every kind of wrong argument. */
 #include "ioctl-test.h"
 
+#include <stddef.h>
+
 #define BUFFER_BYTES 5000
+
+/* The first version of struct dmabuf_importer_map ended with @segments. */
+#define MAP_FIRST_BYTES offsetof(struct dmabuf_importer_map, timeout_ms)
 
 union argument {
 	__u32 argsz;
@@ -34,52 +39,61 @@ FIXTURE_VARIANT(importer)
 {
 	unsigned int cmd;
 	size_t size;
+	size_t first;		/* size of its first version */
 	bool answers;
 };
 
 FIXTURE_VARIANT_ADD(importer, engine) {
 	.cmd = DMABUF_IMPORTER_ENGINE,
 	.size = sizeof(struct dmabuf_importer_engine),
+	.first = sizeof(struct dmabuf_importer_engine),
 	.answers = true,
 };
 
 FIXTURE_VARIANT_ADD(importer, attach) {
 	.cmd = DMABUF_IMPORTER_ATTACH,
 	.size = sizeof(struct dmabuf_importer_attach),
+	.first = sizeof(struct dmabuf_importer_attach),
 	.answers = true,
 };
 
 FIXTURE_VARIANT_ADD(importer, detach) {
 	.cmd = DMABUF_IMPORTER_DETACH,
 	.size = sizeof(struct dmabuf_importer_detach),
+	.first = sizeof(struct dmabuf_importer_detach),
 };
 
 FIXTURE_VARIANT_ADD(importer, map) {
 	.cmd = DMABUF_IMPORTER_MAP,
 	.size = sizeof(struct dmabuf_importer_map),
+	.first = MAP_FIRST_BYTES,
 	.answers = true,
 };
 
 FIXTURE_VARIANT_ADD(importer, unmap) {
 	.cmd = DMABUF_IMPORTER_UNMAP,
 	.size = sizeof(struct dmabuf_importer_unmap),
+	.first = sizeof(struct dmabuf_importer_unmap),
 };
 
 FIXTURE_VARIANT_ADD(importer, segment) {
 	.cmd = DMABUF_IMPORTER_SEGMENT,
 	.size = sizeof(struct dmabuf_importer_segment),
+	.first = sizeof(struct dmabuf_importer_segment),
 	.answers = true,
 };
 
 FIXTURE_VARIANT_ADD(importer, transfer) {
 	.cmd = DMABUF_IMPORTER_TRANSFER,
 	.size = sizeof(struct dmabuf_importer_transfer),
+	.first = sizeof(struct dmabuf_importer_transfer),
 	.answers = true,
 };
 
 FIXTURE_VARIANT_ADD(importer, query) {
 	.cmd = DMABUF_IMPORTER_QUERY,
 	.size = sizeof(struct dmabuf_importer_query),
+	.first = sizeof(struct dmabuf_importer_query),
 	.answers = true,
 };
 
@@ -223,7 +237,8 @@ TEST_F(importer, argument_shorter_than_its_first_version_is_rejected)
 {
 	__u32 argsz;
 
-	for (argsz = 0; argsz < variant->size; argsz++) {
+	ASSERT_LT(0, variant->first);
+	for (argsz = 0; argsz < variant->first; argsz++) {
 		EXPECT_EQ(-EINVAL, call_sized(self->importer, variant->cmd, &self->arg,
 					      variant->size, argsz, 0)) TH_LOG("argsz %u", argsz);
 	}
@@ -340,6 +355,98 @@ FIXTURE_TEARDOWN(device)
 	EXPECT_TRUE(counters_back_to(&self->before));
 }
 
+/* As a program has it that was compiled with the first version of the structure. */
+static int map_of_the_first_version(FIXTURE_DATA(device) *self, __u32 argsz, __u32 flags,
+				    union argument *arg)
+{
+	/* What lies behind is the program's own, and neither read nor written. */
+	memset(arg, 0xa5, sizeof(*arg));
+	memset(arg, 0, argsz);
+	arg->map.argsz = argsz;
+	arg->map.flags = flags;
+	arg->map.attachment = self->attachment;
+	arg->map.direction = DMABUF_IMPORTER_TO_DEVICE;
+	return do_ioctl(self->importer, DMABUF_IMPORTER_MAP, arg);
+}
+
+TEST_F(device, map_of_a_program_with_the_shorter_structure_works)
+{
+	const __u32 flags[] = { 0, DMABUF_IMPORTER_NOWAIT };
+	union argument arg;
+	__u32 argsz;
+	size_t i;
+
+	ASSERT_EQ(24, MAP_FIRST_BYTES);
+	for (argsz = MAP_FIRST_BYTES; argsz < sizeof(arg.map); argsz++) {
+		for (i = 0; i < ARRAY_SIZE(flags); i++) {
+			ASSERT_EQ(0, map_of_the_first_version(self, argsz, flags[i], &arg))
+				TH_LOG("argsz %u, flags %#x", argsz, flags[i]);
+			EXPECT_LE(1, arg.map.segments);
+			EXPECT_TRUE(all_bytes_are((char *)&arg + argsz, sizeof(arg) - argsz, 0xa5));
+			EXPECT_EQ(0, unmap(self->importer, arg.map.mapping));
+		}
+	}
+}
+
+TEST_F(device, map_of_the_shorter_structure_has_no_deadline)
+{
+	union argument arg;
+
+	/* Bytes that would be one lie behind it. */
+	EXPECT_EQ(-EINVAL, map_of_the_first_version(self, MAP_FIRST_BYTES,
+						    DMABUF_IMPORTER_TIMEOUT, &arg));
+}
+
+TEST_F(device, map_flags_that_do_not_belong_together_are_rejected)
+{
+	const struct {
+		__u32 flags, timeout_ms;
+	} wrong[] = {
+		{ DMABUF_IMPORTER_NOWAIT | DMABUF_IMPORTER_TIMEOUT, 0 },
+		{ DMABUF_IMPORTER_NOWAIT | DMABUF_IMPORTER_TIMEOUT, 1000 },
+		{ DMABUF_IMPORTER_TIMEOUT, 0 },
+		{ 0, 1 },
+		{ 0, 0x80000000 },
+		{ 0, ~0U },
+		{ DMABUF_IMPORTER_NOWAIT, 1 },
+		{ DMABUF_IMPORTER_NOWAIT, 0x80000000 },
+		{ DMABUF_IMPORTER_NOWAIT, ~0U },
+		{ DMABUF_IMPORTER_TIMEOUT | 1U << 2, 1000 },
+		{ DMABUF_IMPORTER_NOWAIT | 1U << 31, 0 },
+		{ ~0U, 1000 },
+	};
+	struct dmabuf_importer_query query;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		EXPECT_EQ(-EINVAL, map_with_flags(self->importer, self->attachment,
+						  DMABUF_IMPORTER_TO_DEVICE, wrong[i].flags,
+						  wrong[i].timeout_ms, NULL))
+			TH_LOG("flags %#x, timeout_ms %u", wrong[i].flags, wrong[i].timeout_ms);
+	}
+	ASSERT_EQ(0, attachment_query(self->importer, self->attachment, &query));
+	EXPECT_EQ(1, query.mappings);
+}
+
+/* The flag says how long it may wait, not that it must. */
+TEST_F(device, map_that_need_not_wait_may_have_any_deadline)
+{
+	/* About what overflows an int of milliseconds, or a long of jiffies. */
+	const __u32 ms[] = { 1, 999, INT_MAX - 1U, INT_MAX, INT_MAX + 1U, ~0U - 1, ~0U };
+	long long handle;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(ms); i++) {
+		handle = map_timeout(self->importer, self->attachment, DMABUF_IMPORTER_TO_DEVICE,
+				     ms[i]);
+		ASSERT_LT(0, handle) TH_LOG("timeout_ms %u", ms[i]);
+		EXPECT_EQ(0, unmap(self->importer, handle));
+	}
+	handle = map_nowait(self->importer, self->attachment, DMABUF_IMPORTER_TO_DEVICE);
+	ASSERT_LT(0, handle);
+	EXPECT_EQ(0, unmap(self->importer, handle));
+}
+
 TEST_F(device, unknown_flags_are_rejected)
 {
 	__u32 bit;
@@ -356,8 +463,10 @@ TEST_F(device, unknown_flags_are_rejected)
 
 		/* The one that is known has constraints of zero here, which make no sense. */
 		EXPECT_EQ(-EINVAL, do_ioctl(self->importer, DMABUF_IMPORTER_ATTACH, &attach));
+		/* The two that are known have tests of their own; TIMEOUT of 0 is wrong, too. */
 		map.attachment = self->attachment;
-		EXPECT_EQ(-EINVAL, do_ioctl(self->importer, DMABUF_IMPORTER_MAP, &map));
+		if (1U << bit != DMABUF_IMPORTER_NOWAIT)
+			EXPECT_EQ(-EINVAL, do_ioctl(self->importer, DMABUF_IMPORTER_MAP, &map));
 		run.mapping = self->mapping;
 		EXPECT_EQ(-EINVAL, transfer(self->importer, &run));
 	}
@@ -372,6 +481,7 @@ TEST_F(device, reserved_bytes_are_zero)
 			.argsz = sizeof(attach), .fd = self->fd, .engine = self->soft,
 			.reserved = 1U << bit,
 		};
+		struct dmabuf_importer_map map = { .argsz = sizeof(map), .reserved = 1U << bit };
 		struct dmabuf_importer_segment part = {
 			.argsz = sizeof(part), .reserved = 1U << bit,
 		};
@@ -380,6 +490,13 @@ TEST_F(device, reserved_bytes_are_zero)
 		};
 
 		EXPECT_EQ(-EINVAL, do_ioctl(self->importer, DMABUF_IMPORTER_ATTACH, &attach));
+		map.attachment = self->attachment;
+		EXPECT_EQ(-EINVAL, do_ioctl(self->importer, DMABUF_IMPORTER_MAP, &map));
+		map.flags = DMABUF_IMPORTER_NOWAIT;
+		EXPECT_EQ(-EINVAL, do_ioctl(self->importer, DMABUF_IMPORTER_MAP, &map));
+		map.flags = DMABUF_IMPORTER_TIMEOUT;
+		map.timeout_ms = 1000;
+		EXPECT_EQ(-EINVAL, do_ioctl(self->importer, DMABUF_IMPORTER_MAP, &map));
 		part.mapping = self->mapping;
 		EXPECT_EQ(-EINVAL, do_ioctl(self->importer, DMABUF_IMPORTER_SEGMENT, &part));
 		run.mapping = self->mapping;
@@ -421,6 +538,8 @@ TEST_F(device, handle_that_does_not_exist_is_not_found)
 	for (i = 0; i < ARRAY_SIZE(handles); i++) {
 		EXPECT_EQ(-ENOENT, detach(self->importer, handles[i]));
 		EXPECT_EQ(-ENOENT, map(self->importer, handles[i], 0));
+		EXPECT_EQ(-ENOENT, map_nowait(self->importer, handles[i], 0));
+		EXPECT_EQ(-ENOENT, map_timeout(self->importer, handles[i], 0, 1));
 		EXPECT_EQ(-ENOENT, unmap(self->importer, handles[i]));
 		EXPECT_EQ(-ENOENT, segment(self->importer, handles[i], 0, &part));
 		EXPECT_EQ(-ENOENT, fill(self->importer, handles[i], 0, 8, 0));

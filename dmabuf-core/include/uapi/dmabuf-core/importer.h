@@ -122,20 +122,36 @@ enum dmabuf_importer_direction {
 	DMABUF_IMPORTER_FROM_DEVICE = 2,
 };
 
+/*
+ * Flags of DMABUF_IMPORTER_MAP: NOWAIT: do not wait for others to unmap, TIMEOUT:
+ * for @timeout_ms at most.  With neither only a signal ends the wait.
+ */
+#define DMABUF_IMPORTER_NOWAIT (1U << 0)
+#define DMABUF_IMPORTER_TIMEOUT (1U << 1)
+
 /**
  * struct dmabuf_importer_map - DMABUF_IMPORTER_MAP: step 4, access
  * @argsz: in: sizeof(struct dmabuf_importer_map)
- * @flags: in: 0
+ * @flags: in: DMABUF_IMPORTER_NOWAIT or DMABUF_IMPORTER_TIMEOUT, or 0
  * @attachment: in: handle
  * @direction: in: enum dmabuf_importer_direction
  * @mapping: out: handle of the mapping, not 0
  * @segments: out: number of segments that the device sees
+ * @timeout_ms: in: with DMABUF_IMPORTER_TIMEOUT: milliseconds, not 0; 0 without
+ * @reserved: in: 0
  *
- * An attachment can have several mappings.
+ * An attachment can have several mappings.  Where the buffer must move first, the
+ * map waits until all others have unmapped it, the caller's own other mappings
+ * included, and then moves it.
  *
- * Errors: -ENOENT (no such handle), -EINVAL (no such direction), -ENOSPC (too
- * many handles), -ENODEV (the device has gone), -EINTR (a signal ended a wait),
- * and what the exporter says: -ENOMEM, -EOPNOTSUPP, or an error of the DMA API.
+ * Errors: -ENOENT (no such handle), -EINVAL (no such direction; flags and
+ * @timeout_ms that do not belong together), -ENOSPC (too many handles), -ENODEV
+ * (the device has gone), -EINTR (a signal ended a wait), -EAGAIN (with NOWAIT: it
+ * would have to wait), -ETIMEDOUT (with TIMEOUT: others still have it mapped),
+ * -EOPNOTSUPP (NOWAIT or TIMEOUT, and the exporter is not on the placement layer),
+ * and what the exporter says: -ENOMEM (no memory where the device needs it; the
+ * buffer stays where it was), -EBUSY (the buffer may not move), -EOPNOTSUPP, or
+ * an error of the DMA API.
  */
 struct dmabuf_importer_map {
 	__u32 argsz;
@@ -144,6 +160,8 @@ struct dmabuf_importer_map {
 	__u32 direction;
 	__u32 mapping;
 	__u32 segments;
+	__u32 timeout_ms;
+	__u32 reserved;
 };
 
 /**
