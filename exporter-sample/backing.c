@@ -14,7 +14,7 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/pfn.h>
-#include <linux/sched/signal.h>
+#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/vmstat.h>
@@ -22,27 +22,17 @@
 #include "../dmabuf-core/compat.h"
 #include "internal.h"
 
-/*
- * Charged to the task's memory cgroup, and rather not there than at the price of
- * the out-of-memory killer.
- */
-#define GFP_BUFFER (GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
-
 /* Bytes of the largest block of the page allocator. */
 #define BLOCK_MAX ((u64)PAGE_SIZE << MAX_PAGE_ORDER)
 
-static const gfp_t zones[] = { 0, GFP_DMA32, GFP_DMA };
+/*
+ * The kernel itself lies at the start of memory on some architectures, behind that
+ * there is memory to be found.
+ */
+#define LOWEST_MEMORY SZ_64M
 
-/* The first entry of zones[] that can hold memory below a limit. */
-static unsigned int zone_for(u64 limit)
-{
-	if (limit >= virt_to_phys(high_memory - 1))
-		return 0;
-	return limit >= SZ_16M ? 1 : 2;
-}
-
-/* The last byte of the lowest zone: GFP_DMA memory lies below. */
-static u64 lowest_zone_last(void)
+/* Below which address memory can be found (search.c): in the lowest zone. */
+static u64 lowest_memory_last(u64 bytes)
 {
 	u64 last = U64_MAX;
 	int nid, i;
@@ -50,9 +40,11 @@ static u64 lowest_zone_last(void)
 	for_each_online_node(nid) {
 		for (i = 0; i < MAX_NR_ZONES; i++) {
 			struct zone *zone = &NODE_DATA(nid)->node_zones[i];
+			u64 start = PFN_PHYS(zone->zone_start_pfn);
 
 			if (populated_zone(zone)) {
-				last = min_t(u64, last, PFN_PHYS(zone_end_pfn(zone)) - 1);
+				last = min3(last, (u64)PFN_PHYS(zone_end_pfn(zone)) - 1,
+					    start + LOWEST_MEMORY + bytes - 1);
 				break;
 			}
 		}
@@ -70,7 +62,7 @@ static u64 lowest_zone_last(void)
  */
 u64 dmabuf_backing_sure_address(size_t bytes, u32 requested)
 {
-	u64 last = min_t(u64, lowest_zone_last(), virt_to_phys(high_memory - 1));
+	u64 last = min_t(u64, lowest_memory_last(bytes), virt_to_phys(high_memory - 1));
 
 	if (requested != DMABUF_EXPORTER_AUTO && requested != DMABUF_EXPORTER_CMA)
 		return last;
@@ -126,36 +118,16 @@ void dmabuf_backing_log_failure(const char *pool, u64 bytes, u64 bytes_free, u64
 			      pool, bytes, bytes_free, mask, reason);
 }
 
-static u64 pages_free(void)
-{
-	return (u64)max(si_mem_available(), 0L) << PAGE_SHIFT;
-}
-
 static u64 cma_free(void)
 {
 	if (!IS_ENABLED(CONFIG_DMA_CMA))
-		return pages_free();
+		return dmabuf_search_available();
 	return (u64)global_zone_page_state(NR_FREE_CMA_PAGES) << PAGE_SHIFT;
 }
 
 static u64 backing_bytes(const struct dmabuf_backing *backing)
 {
 	return (u64)backing->nr_pages << PAGE_SHIFT;
-}
-
-/*
- * Does contiguous memory lie where the devices need it?  If not, the caller looks
- * for other.
- */
-static bool block_serves(struct page *page, u64 bytes, const struct dmabuf_constraints *needs)
-{
-	u64 first = page_to_phys(page);
-	u64 last = first + bytes - 1;
-
-	/* Where one segment is all there may be, nothing may cut it. */
-	if (needs->max_segs == 1 && (first ^ last) & ~needs->seg_boundary)
-		return false;
-	return last <= needs->dma_mask && !(first & (needs->align - 1));
 }
 
 /*
@@ -186,18 +158,17 @@ static int alloc_cma(struct dmabuf_backing *backing, const struct dmabuf_constra
 
 	if (IS_ENABLED(CONFIG_DMA_CMA) || bytes <= BLOCK_MAX)
 		page = dma_alloc_pages(dev, bytes, &backing->dma_handle, DMA_TO_DEVICE,
-				       GFP_BUFFER);
+				       DMABUF_BACKING_GFP);
 	if (!page) {
 		dmabuf_backing_log_failure(pool, bytes, cma_free(), needs->dma_mask, reason);
 		return -ENOMEM;
 	}
-	if (!block_serves(page, bytes, needs)) {
+	if (!dmabuf_search_serves(page, bytes, needs)) {
 		phys_addr_t phys = page_to_phys(page);
 
 		dma_free_pages(dev, bytes, page, backing->dma_handle, DMA_TO_DEVICE);
-		pr_info_ratelimited("%s gives memory at %pa, which does not serve mask 0x%llx, boundary 0x%llx, alignment %u: taking contiguous pages\n",
-				    pool, &phys, needs->dma_mask, needs->seg_boundary,
-				    needs->align);
+		pr_debug("%s gives memory at %pa, which does not serve mask 0x%llx, boundary 0x%llx, alignment %u: taking contiguous pages\n",
+			 pool, &phys, needs->dma_mask, needs->seg_boundary, needs->align);
 		return -ERANGE;
 	}
 
@@ -211,52 +182,17 @@ static int alloc_cma(struct dmabuf_backing *backing, const struct dmabuf_constra
 /* A block of the page allocator, less what it has beyond the buffer's end. */
 static int alloc_contig(struct dmabuf_backing *backing, const struct dmabuf_constraints *needs)
 {
-	u64 bytes = backing_bytes(backing);
-	struct page *page = NULL;
-	bool unfit = false;
-	unsigned long i;
-	unsigned int z;
-	int order;
+	const char *reason;
+	struct page *page;
 
-	if (max_t(u64, bytes, needs->align) > BLOCK_MAX) {
-		dmabuf_backing_log_failure("contiguous pages", bytes, pages_free(),
-					   needs->dma_mask, "larger than the largest block");
-		return -ENOMEM;
-	}
-	/* Blocks are aligned to their size. */
-	order = get_order(max_t(u64, bytes, needs->align));
-	for (z = zone_for(needs->dma_mask); z < ARRAY_SIZE(zones); z++) {
-		page = alloc_pages(GFP_BUFFER | zones[z], order);
-		if (!page || block_serves(page, bytes, needs))
-			break;
-		unfit = true;
-		__free_pages(page, order);
-		page = NULL;
-	}
-	if (!page) {
-		dmabuf_backing_log_failure("contiguous pages", bytes, pages_free(),
-					   needs->dma_mask,
-					   unfit ? "what is free lies beyond the mask" :
-						   "memory is too fragmented or too full");
-		return -ENOMEM;
-	}
-
-	split_page(page, order);
-	for (i = 0; i < backing->nr_pages; i++)
-		clear_highpage(page + i);
-	for (; i < 1UL << order; i++)
-		__free_page(page + i);
+	page = dmabuf_search_block(backing->nr_pages, needs, &reason);
+	if (page == ERR_PTR(-ENOMEM))
+		dmabuf_backing_log_failure("contiguous pages", backing_bytes(backing),
+					   dmabuf_search_available(), needs->dma_mask, reason);
+	if (IS_ERR(page))
+		return PTR_ERR(page);
 	backing->first_pfn = page_to_pfn(page);
 	return 0;
-}
-
-static void free_pages_of(struct dmabuf_backing *backing, unsigned long n)
-{
-	unsigned long i;
-
-	for (i = 0; i < n; i++)
-		__free_page(pfn_to_page(dmabuf_backing_pfn(backing, i)));
-	kvfree(backing->pages);
 }
 
 /*
@@ -274,50 +210,34 @@ static void scatter(struct dmabuf_backing *backing)
 
 static int alloc_scattered(struct dmabuf_backing *backing, const struct dmabuf_constraints *needs)
 {
-	unsigned int z = zone_for(needs->dma_mask);
-	const char *reason = "memory is full";
-	u64 bytes = backing_bytes(backing);
-	unsigned long i = 0;
+	const char *reason = "no memory for the list of pages";
 	int ret = -ENOMEM;
 
 	backing->pages = kvmalloc_array(backing->nr_pages, sizeof(*backing->pages),
 					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!backing->pages) {
-		dmabuf_backing_log_failure("single pages", bytes, pages_free(), needs->dma_mask,
-					   "no memory for the list of pages");
-		return -ENOMEM;
+	if (backing->pages)
+		ret = dmabuf_search_pages(backing->pages, backing->nr_pages, needs, &reason);
+	if (ret == -ENOMEM)
+		dmabuf_backing_log_failure("single pages", backing_bytes(backing),
+					   dmabuf_search_available(), needs->dma_mask, reason);
+	if (ret) {
+		kvfree(backing->pages);
+		backing->pages = NULL;
 	}
-
-	while (i < backing->nr_pages) {
-		struct page *page;
-
-		if (fatal_signal_pending(current)) {
-			ret = -EINTR;
-			goto err_free;
-		}
-		cond_resched();
-		page = alloc_page(GFP_BUFFER | __GFP_ZERO | zones[z]);
-		if (page && block_serves(page, PAGE_SIZE, needs)) {
-			backing->pages[i++] = page;
-			continue;
-		}
-		/* From here on all pages come from the next lower zone. */
-		if (page) {
-			__free_page(page);
-			reason = "what is free lies beyond the mask";
-		}
-		if (!page || ++z == ARRAY_SIZE(zones)) {
-			dmabuf_backing_log_failure("single pages", bytes, pages_free(),
-						   needs->dma_mask, reason);
-			goto err_free;
-		}
-	}
-	return 0;
-
-err_free:
-	free_pages_of(backing, i);
-	backing->pages = NULL;
 	return ret;
+}
+
+/* What comes from the DMA API is clear, and so is all if the kernel is told to clear all. */
+static void clear(struct dmabuf_backing *backing)
+{
+	unsigned long i;
+
+	if (backing->dev || want_init_on_alloc(0) || want_init_on_free())
+		return;
+	for (i = 0; i < backing->nr_pages; i++) {
+		clear_highpage(pfn_to_page(dmabuf_backing_pfn(backing, i)));
+		cond_resched();
+	}
 }
 
 /*
@@ -343,17 +263,53 @@ static void flush(struct dmabuf_backing *backing, struct device *dev)
 	}
 }
 
-static u32 count_chunks(const struct dmabuf_backing *backing)
+/**
+ * dmabuf_backing_flush - write back what the CPU wrote by way of the kernel
+ * @backing: the memory; no device has it mapped
+ *
+ * After a copy to it, for the reason that fresh zeroes are written back for.
+ *
+ * Context: process context; may sleep; takes &dmabuf_sample.device_lock.
+ */
+void dmabuf_backing_flush(struct dmabuf_backing *backing)
 {
-	unsigned long i;
-	u32 n = 1;
+	down_read(&dmabuf_sample.device_lock);
+	if (dmabuf_sample.dev)
+		flush(backing, dmabuf_sample.dev);
+	up_read(&dmabuf_sample.device_lock);
+}
 
-	if (!backing->pages)
-		return n;
-	for (i = 1; i < backing->nr_pages; i++)
-		if (dmabuf_backing_pfn(backing, i - 1) + 1 != dmabuf_backing_pfn(backing, i))
-			n++;
-	return n;
+static const char *storage_kind(const struct dmabuf_backing *backing)
+{
+	lockdep_assert_held_read(&dmabuf_sample.device_lock);
+	if (backing->pages)
+		return "scattered pages";
+	if (!backing->dev)
+		return "contiguous pages";
+	/* Where its CMA area is full, or for a single page, the DMA API has other memory. */
+	if (dmabuf_sample.has_region)
+		return PFN_PHYS(backing->first_pfn) - dmabuf_sample.region_base <
+			dmabuf_sample.region_bytes ? "CMA (own region)" : "DMA API pages";
+	return IS_ENABLED(CONFIG_DMA_CMA) && backing->nr_pages > 1 ? "CMA (system)" :
+								     "DMA API pages";
+}
+
+static void storage_init(struct dmabuf_backing *backing)
+{
+	struct dmabuf_storage *storage = &backing->storage;
+	unsigned long i, last = backing->first_pfn + backing->nr_pages - 1;
+
+	storage->kind = storage_kind(backing);
+	storage->chunks = 1;
+	if (backing->pages)
+		last = dmabuf_backing_pfn(backing, 0);
+	for (i = 1; backing->pages && i < backing->nr_pages; i++) {
+		unsigned long pfn = dmabuf_backing_pfn(backing, i);
+
+		storage->chunks += pfn != dmabuf_backing_pfn(backing, i - 1) + 1;
+		last = max(last, pfn);
+	}
+	storage->last = PFN_PHYS(last) + PAGE_SIZE - 1;
 }
 
 static int alloc_kind(struct dmabuf_backing *backing, u32 requested,
@@ -381,7 +337,10 @@ static int alloc_kind(struct dmabuf_backing *backing, u32 requested,
 	default:
 		if (!dmabuf_backing_needs_contiguous(backing->bytes, needs)) {
 			backing->kind = DMABUF_EXPORTER_SCATTER;
-			return alloc_scattered(backing, needs);
+			ret = alloc_scattered(backing, needs);
+			/* The region may lie lower than all that is left. */
+			if (ret != -ENOMEM || !dmabuf_sample.has_region)
+				return ret;
 		}
 		backing->kind = DMABUF_EXPORTER_CMA;
 		if (cma && !alloc_cma(backing, needs))
@@ -395,19 +354,25 @@ static int alloc_kind(struct dmabuf_backing *backing, u32 requested,
  * dmabuf_backing_alloc - take memory for a buffer
  * @bytes: size of the buffer; whole pages are taken
  * @requested: enum dmabuf_exporter_backing
- * @needs: of the devices that are to reach it: those of dmabuf_backing_needs(),
- *	collated
+ * @needs: of the devices that are to reach it: those of
+ *	dmabuf_constraints_of_memory(), collated
+ * @from: memory of which all pages are copied to the new before anybody else sees
+ *	it, or NULL: it is zeroed
  *
- * The memory is zeroed.  The inverse is dmabuf_backing_free().
+ * What is to be copied to is not zeroed: each byte is written once.  Nothing
+ * helps where the DMA API zeroes what it gives, or the kernel all pages
+ * (init_on_alloc).  The inverse is dmabuf_backing_free().
  *
- * Context: process context; may sleep; takes &dmabuf_sample.device_lock.
+ * Context: process context; may sleep; takes &dmabuf_sample.device_lock, and the
+ * lock of searches.
  * Return: the memory, or
  * * ERR_PTR(-ENOMEM): there is none that serves @needs; logged
  * * ERR_PTR(-EINTR): the task is being killed, or was while it waited
  * * ERR_PTR(-ENODEV): the exporter's device has gone
  */
 struct dmabuf_backing *dmabuf_backing_alloc(size_t bytes, u32 requested,
-					    const struct dmabuf_constraints *needs)
+					    const struct dmabuf_constraints *needs,
+					    const struct dmabuf_backing *from)
 {
 	struct dmabuf_backing *backing;
 	int ret;
@@ -426,10 +391,12 @@ struct dmabuf_backing *dmabuf_backing_alloc(size_t bytes, u32 requested,
 	ret = dmabuf_sample.dev ? alloc_kind(backing, requested, needs) : -ENODEV;
 	if (ret)
 		goto err_unlock;
-	flush(backing, dmabuf_sample.dev);
+	if (!from) {
+		clear(backing);
+		flush(backing, dmabuf_sample.dev);
+	}
+	storage_init(backing);
 	up_read(&dmabuf_sample.device_lock);
-
-	backing->chunks = count_chunks(backing);
 	return backing;
 
 err_unlock:
@@ -447,6 +414,8 @@ err_free:
  */
 void dmabuf_backing_free(struct dmabuf_backing *backing)
 {
+	unsigned long i;
+
 	WARN_ON(!list_empty(&backing->mappings));
 	if (backing->dev) {
 		dma_free_pages(backing->dev, backing_bytes(backing),
@@ -455,7 +424,9 @@ void dmabuf_backing_free(struct dmabuf_backing *backing)
 		atomic_dec(&dmabuf_sample.region_users);
 		put_device(backing->dev);
 	} else {
-		free_pages_of(backing, backing->nr_pages);
+		for (i = 0; i < backing->nr_pages; i++)
+			__free_page(pfn_to_page(dmabuf_backing_pfn(backing, i)));
+		kvfree(backing->pages);
 	}
 	kfree(backing);
 }

@@ -7,6 +7,7 @@
  */
 #define pr_fmt(fmt) "dmabuf-exporter: " fmt
 
+#include <linux/build_bug.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -16,6 +17,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "../dmabuf-core/compat.h"
 #include "../dmabuf-core/ucmd.h"
@@ -103,15 +105,32 @@ void dmabuf_sample_account_put(struct dmabuf_sample_account *account)
 		kfree(account);
 }
 
+#define POLICY_FLAGS (DMABUF_EXPORTER_FIXED | DMABUF_EXPORTER_NO_LATE_ATTACH | \
+		      DMABUF_EXPORTER_ONE_WRITER)
+
+static u32 policy_from_flags(u32 flags)
+{
+	return (flags & DMABUF_EXPORTER_FIXED ? DMABUF_PLACEMENT_FIXED : 0) |
+	       (flags & DMABUF_EXPORTER_NO_LATE_ATTACH ? DMABUF_PLACEMENT_NO_LATE_ATTACH : 0) |
+	       (flags & DMABUF_EXPORTER_ONE_WRITER ? DMABUF_PLACEMENT_ONE_WRITER : 0);
+}
+
+static u32 policy_to_flags(u32 policy)
+{
+	return (policy & DMABUF_PLACEMENT_FIXED ? DMABUF_EXPORTER_FIXED : 0) |
+	       (policy & DMABUF_PLACEMENT_NO_LATE_ATTACH ? DMABUF_EXPORTER_NO_LATE_ATTACH : 0) |
+	       (policy & DMABUF_PLACEMENT_ONE_WRITER ? DMABUF_EXPORTER_ONE_WRITER : 0);
+}
+
 static int sample_export(struct dmabuf_ucmd *ucmd)
 {
 	struct dmabuf_sample_file *file = ucmd->file->private_data;
 	struct dmabuf_exporter_export *arg = ucmd->arg;
-	struct dmabuf_sample_buffer *buffer;
+	struct dmabuf_storage *storage;
 	struct dmabuf *dmabuf;
 	int fd, ret;
 
-	if (arg->flags & ~DMABUF_EXPORTER_POPULATE || arg->reserved ||
+	if (arg->flags & ~(DMABUF_EXPORTER_POPULATE | POLICY_FLAGS) || arg->reserved ||
 	    arg->backing > DMABUF_EXPORTER_SCATTER ||
 	    arg->fd_flags & ~(O_CLOEXEC | O_ACCMODE) ||
 	    (arg->fd_flags & O_ACCMODE) == O_ACCMODE)
@@ -124,19 +143,19 @@ static int sample_export(struct dmabuf_ucmd *ucmd)
 	if (fd < 0)
 		return fd;
 	dmabuf = dmabuf_sample_buffer_export(file->account, arg->bytes, arg->backing,
-					     arg->fd_flags);
+					     policy_from_flags(arg->flags), arg->fd_flags);
 	if (IS_ERR(dmabuf)) {
 		ret = PTR_ERR(dmabuf);
 		goto err_fd;
 	}
 
 	if (arg->flags & DMABUF_EXPORTER_POPULATE) {
-		buffer = dmabuf->priv;
-		mutex_lock(&buffer->lock);
-		ret = dmabuf_sample_buffer_populate_locked(buffer);
-		mutex_unlock(&buffer->lock);
-		if (ret)
+		storage = dmabuf_storage_lock(dmabuf);
+		if (IS_ERR(storage)) {
+			ret = PTR_ERR(storage);
 			goto err_put;
+		}
+		dmabuf_storage_unlock(dmabuf);
 	}
 
 	arg->fd = fd;
@@ -176,29 +195,109 @@ static int sample_query(struct dmabuf_ucmd *ucmd)
 {
 	struct dmabuf_exporter_query *arg = ucmd->arg;
 	struct dmabuf *dmabuf = dmabuf_sample_buffer_get(arg->fd);
+	const struct dmabuf_sample_buffer *buffer;
 	const struct dmabuf_backing *backing;
-	struct dmabuf_sample_buffer *buffer;
-	int ret;
+	struct dmabuf_placement_info info;
+	struct dmabuf_storage *storage;
+	int ret = 0;
 
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 	buffer = dmabuf->priv;
-	ret = mutex_lock_interruptible(&buffer->lock);
-	if (ret)
-		goto put;
-	backing = buffer->backing;
 	arg->bytes = buffer->bytes;
-	arg->backed_bytes = backing ? (u64)backing->nr_pages << PAGE_SHIFT : 0;
+	arg->backed_bytes = 0;
 	arg->requested = buffer->requested;
-	arg->backing = backing ? backing->kind : DMABUF_EXPORTER_AUTO;
-	arg->chunks = backing ? backing->chunks : 0;
-	arg->attachments = buffer->nr_attachments;
-	arg->id = buffer->id;
-	mutex_unlock(&buffer->lock);
+	arg->backing = DMABUF_EXPORTER_AUTO;
+	arg->chunks = 0;
+	arg->attachments = READ_ONCE(dmabuf->nr_attachments);
+	arg->id = dmabuf->id;
+
+	/* To look is no reason to take storage; once there is some there always is. */
+	dmabuf_placement_query(dmabuf, &info);
+	if (info.kind) {
+		storage = dmabuf_storage_lock(dmabuf);
+		if (IS_ERR(storage)) {
+			ret = PTR_ERR(storage);
+			goto put;
+		}
+		backing = dmabuf_backing_of(storage);
+		arg->backed_bytes = (u64)backing->nr_pages << PAGE_SHIFT;
+		arg->backing = backing->kind;
+		arg->chunks = storage->chunks;
+		dmabuf_storage_unlock(dmabuf);
+	}
 	ret = dmabuf_ucmd_respond(ucmd);
 put:
 	dmabuf_put(dmabuf);
 	return ret;
+}
+
+static_assert((int)DMABUF_EXPORTER_EMPTY == (int)DMABUF_PLACEMENT_EMPTY);
+static_assert((int)DMABUF_EXPORTER_BACKED == (int)DMABUF_PLACEMENT_BACKED);
+static_assert((int)DMABUF_EXPORTER_MAPPED == (int)DMABUF_PLACEMENT_MAPPED);
+static_assert((int)DMABUF_EXPORTER_DRAINING == (int)DMABUF_PLACEMENT_DRAINING);
+static_assert((int)DMABUF_EXPORTER_MOVING == (int)DMABUF_PLACEMENT_MOVING);
+
+static_assert((int)DMABUF_EXPORTER_CONSTRAINT_NONE == (int)DMABUF_CONSTRAINT_NONE);
+static_assert((int)DMABUF_EXPORTER_CONSTRAINT_DMA_MASK == (int)DMABUF_CONSTRAINT_DMA_MASK);
+static_assert((int)DMABUF_EXPORTER_CONSTRAINT_SEG_BOUNDARY == (int)DMABUF_CONSTRAINT_SEG_BOUNDARY);
+static_assert((int)DMABUF_EXPORTER_CONSTRAINT_MAX_SEG_SIZE == (int)DMABUF_CONSTRAINT_MAX_SEG_SIZE);
+static_assert((int)DMABUF_EXPORTER_CONSTRAINT_MAX_SEGS == (int)DMABUF_CONSTRAINT_MAX_SEGS);
+static_assert((int)DMABUF_EXPORTER_CONSTRAINT_ALIGN == (int)DMABUF_CONSTRAINT_ALIGN);
+
+static void place_to_user(struct dmabuf_exporter_place *to, const char *kind, u32 bits, u32 chunks)
+{
+	memset(to, 0, sizeof(*to));
+	if (kind)
+		strscpy(to->kind, kind, sizeof(to->kind));
+	to->bits = bits;
+	to->chunks = chunks;
+}
+
+static void reason_to_user(struct dmabuf_exporter_reason *to, const char *device, int error,
+			   const struct dmabuf_miss *miss)
+{
+	memset(to, 0, sizeof(*to));
+	strscpy(to->device, device, sizeof(to->device));
+	to->constraint = miss->which;
+	to->error = -error;
+	to->allowed = miss->allowed;
+	to->actual = miss->actual;
+}
+
+static int sample_placement(struct dmabuf_ucmd *ucmd)
+{
+	struct dmabuf_exporter_placement *arg = ucmd->arg;
+	struct dmabuf *dmabuf = dmabuf_sample_buffer_get(arg->fd);
+	struct dmabuf_placement_info info;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	dmabuf_placement_query(dmabuf, &info);
+	dmabuf_put(dmabuf);
+
+	arg->state = info.state;
+	arg->flags = policy_to_flags(info.policy);
+	arg->readers = info.readers;
+	arg->writers = info.writers;
+	arg->waiting = info.waiting;
+	arg->reserved = 0;
+	arg->allocs = info.allocs;
+	arg->moves = info.moves;
+	arg->failures = info.failures;
+	arg->stalls = info.stalls;
+	arg->moved_bytes = info.moved_bytes;
+	arg->drain_ns = info.drain_ns;
+	place_to_user(&arg->here, info.kind, info.bits, info.chunks);
+	place_to_user(&arg->from, info.move.from, info.move.from_bits, info.move.from_chunks);
+	place_to_user(&arg->to, info.move.to, info.move.to_bits, info.move.to_chunks);
+	reason_to_user(&arg->move, info.move.device, 0, &info.move.miss);
+	arg->move_bytes = info.move.bytes;
+	arg->move_drain_ns = info.move.drain_ns;
+	reason_to_user(&arg->refusal, info.refusal.device, info.refusal.error,
+		       &info.refusal.miss);
+	reason_to_user(&arg->next, info.next.device, 0, &info.next.miss);
+	return dmabuf_ucmd_respond(ucmd);
 }
 
 static int sample_info(struct dmabuf_ucmd *ucmd)
@@ -224,6 +323,8 @@ static const struct dmabuf_ucmd_entry sample_ucmds[] = {
 		    struct dmabuf_exporter_mmap_offset, offset),
 	DMABUF_UCMD(DMABUF_EXPORTER_QUERY, sample_query, struct dmabuf_exporter_query, id),
 	DMABUF_UCMD(DMABUF_EXPORTER_INFO, sample_info, struct dmabuf_exporter_info, file_limit),
+	DMABUF_UCMD(DMABUF_EXPORTER_PLACEMENT, sample_placement, struct dmabuf_exporter_placement,
+		    next),
 };
 
 static long sample_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

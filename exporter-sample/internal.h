@@ -4,21 +4,26 @@
  *
  *	exporter.c	module, misc device, ioctls, limits
  *	device.c	the platform device and its memory region
- *	buffer.c	a buffer and its dmabuf_ops
+ *	buffer.c	a buffer, its dmabuf_ops and dmabuf_placement_ops
  *	mmap.c		offsets, VMAs, faults
  *	backing.c	memory: allocate, free
+ *	search.c	pages of the page allocator, below any address
  *	reach.c		what memory a device needs and reaches, cut into segments
  *	mapping.c	sg tables, mapped for a device
  *
  * Locks, outermost first:
  *
  *	mmap_lock (of a fault or an mmap)
- *	dmabuf_sample_buffer.lock
- *	dmabuf_sample.device_lock
- *	dmabuf_backing.lock
+ *	the storage of a buffer (dmabuf_storage_lock(), or a move)
+ *	dmabuf_sample.node_lock
+ *	i_mmap_rwsem of the node (its page table entries are torn down)
  *
- * dmabuf_sample.node_lock and the locks of the xarrays are innermost: nothing is
- * taken under them.
+ *	mmap_lock
+ *	dmabuf_sample.device_lock
+ *	dmabuf_backing.lock, or the lock of searches
+ *
+ * dmabuf_sample_buffer.lock and the locks of the xarrays are innermost: nothing is
+ * taken under them but, under the former, the latter.
  */
 #ifndef _DMABUF_EXPORTER_INTERNAL_H
 #define _DMABUF_EXPORTER_INTERNAL_H
@@ -26,7 +31,7 @@
 #include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/dma-direction.h>
-#include <linux/kref.h>
+#include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -39,11 +44,11 @@
 
 #include <dmabuf-core/dmabuf.h>
 #include <dmabuf-core/exporter.h>
+#include <dmabuf-core/placement.h>
 
 struct address_space;
 struct device;
 struct file;
-struct iommu_domain;
 struct page;
 struct vm_area_struct;
 
@@ -120,10 +125,10 @@ struct dmabuf_sample_file {
 
 /**
  * struct dmabuf_backing - memory of one buffer
+ * @storage: for the placement layer
  * @bytes: size of the buffer; immutable
  * @nr_pages: immutable
  * @kind: enum dmabuf_exporter_backing, not AUTO; immutable
- * @chunks: physically contiguous pieces; immutable
  * @pages: one entry a page, or NULL if all pages follow @first_pfn; immutable
  * @first_pfn: of contiguous memory; immutable
  * @dev: whose dma_alloc_pages() it came from, referenced, or NULL; immutable
@@ -131,10 +136,10 @@ struct dmabuf_sample_file {
  * @mappings: of &dmabuf_backing_mapping.node
  */
 struct dmabuf_backing {
+	struct dmabuf_storage storage;
 	size_t bytes;
 	unsigned long nr_pages;
 	u32 kind;
-	u32 chunks;
 	struct page **pages;
 	unsigned long first_pfn;
 	struct device *dev;
@@ -142,18 +147,6 @@ struct dmabuf_backing {
 	/** @lock: guards @mappings and &dmabuf_backing_mapping.users */
 	struct mutex lock;
 	struct list_head mappings;
-};
-
-/**
- * struct dmabuf_backing_miss - why memory does not serve a device
- * @which: the constraint
- * @allowed: by the device
- * @actual: what the memory has, or at best could have
- */
-struct dmabuf_backing_miss {
-	enum dmabuf_constraint which;
-	u64 allowed;
-	u64 actual;
 };
 
 /**
@@ -174,33 +167,27 @@ struct dmabuf_backing_segments {
 
 /**
  * struct dmabuf_sample_buffer - a buffer of this exporter
- * @kref: one of the dmabuf, one of each VMA
+ * @dmabuf: whose &dmabuf.priv this is; immutable once the dmabuf can be found
  * @bytes: size; immutable
- * @id: of the dmabuf; immutable once the dmabuf can be found
  * @requested: enum dmabuf_exporter_backing; immutable
  * @readable: exported with O_RDONLY or O_RDWR; immutable
  * @writable: exported with O_WRONLY or O_RDWR; immutable
  * @account: charged for @bytes; holds a reference; immutable
- * @attachments: of &dmabuf_sample_attachment.node
- * @nr_attachments: length of @attachments
- * @slot: in &dmabuf_sample.slots, or 0
- * @backing: NULL until storage is needed
+ * @slot: in &dmabuf_sample.slots, or 0; set once, under @lock
  */
 struct dmabuf_sample_buffer {
-	struct kref kref;
+	struct dmabuf *dmabuf;
 	size_t bytes;
-	u64 id;
 	u32 requested;
 	bool readable;
 	bool writable;
 	struct dmabuf_sample_account *account;
-	/** @lock: guards all below */
-	struct mutex lock;
-	struct list_head attachments;
-	u32 nr_attachments;
 	u32 slot;
-	struct dmabuf_backing *backing;
+	/** @lock: guards the setting of @slot */
+	struct mutex lock;
 };
+
+#define dmabuf_backing_of(_storage) container_of(_storage, struct dmabuf_backing, storage)
 
 /* exporter.c */
 u64 dmabuf_sample_total_limit(void);
@@ -214,20 +201,28 @@ void dmabuf_sample_device_exit(void);
 
 /* buffer.c */
 struct dmabuf *dmabuf_sample_buffer_export(struct dmabuf_sample_account *account, size_t bytes,
-					   u32 requested, u32 fd_flags) __must_check;
+					   u32 requested, u32 policy, u32 fd_flags) __must_check;
 struct dmabuf *dmabuf_sample_buffer_get(int fd) __must_check;
-int dmabuf_sample_buffer_populate_locked(struct dmabuf_sample_buffer *buffer) __must_check;
-void dmabuf_sample_buffer_put(struct dmabuf_sample_buffer *buffer);
 
 /* mmap.c */
 int dmabuf_sample_offset(struct dmabuf_sample_file *file, struct dmabuf_sample_buffer *buffer,
 			 u64 *offset) __must_check;
 int dmabuf_sample_mmap(struct file *file, struct vm_area_struct *vma);
+void dmabuf_sample_zap(struct dmabuf *dmabuf);
 
 /* backing.c */
+
+/*
+ * Charged to the task's memory cgroup, and rather not there than at the price of
+ * the out-of-memory killer.
+ */
+#define DMABUF_BACKING_GFP (GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
 struct dmabuf_backing *dmabuf_backing_alloc(size_t bytes, u32 requested,
-					    const struct dmabuf_constraints *needs) __must_check;
+					    const struct dmabuf_constraints *needs,
+					    const struct dmabuf_backing *from) __must_check;
 void dmabuf_backing_free(struct dmabuf_backing *backing);
+void dmabuf_backing_flush(struct dmabuf_backing *backing);
 void dmabuf_backing_log_failure(const char *pool, u64 bytes, u64 bytes_free, u64 mask,
 				const char *reason);
 bool dmabuf_backing_ever_contiguous(size_t bytes, u32 requested, u32 align);
@@ -240,18 +235,23 @@ static inline unsigned long dmabuf_backing_pfn(const struct dmabuf_backing *back
 	return backing->pages ? page_to_pfn(backing->pages[index]) : backing->first_pfn + index;
 }
 
+/* search.c */
+bool dmabuf_search_serves(struct page *page, u64 bytes, const struct dmabuf_constraints *needs);
+u64 dmabuf_search_available(void);
+int dmabuf_search_pages(struct page **pages, unsigned long n,
+			const struct dmabuf_constraints *needs,
+			const char **reason) __must_check;
+struct page *dmabuf_search_block(unsigned long n, const struct dmabuf_constraints *needs,
+				 const char **reason) __must_check;
+
 /* reach.c */
-struct iommu_domain *dmabuf_backing_domain(struct device *dev);
-bool dmabuf_backing_direct(struct device *dev);
-void dmabuf_backing_needs(struct device *dev, const struct dmabuf_constraints *constraints,
-			  struct dmabuf_constraints *needs);
 bool dmabuf_backing_needs_contiguous(size_t bytes, const struct dmabuf_constraints *needs);
-bool dmabuf_backing_never(size_t bytes, u32 requested, struct device *dev,
-			  const struct dmabuf_constraints *constraints,
-			  struct dmabuf_backing_miss *miss);
+bool dmabuf_backing_possible(size_t bytes, u32 requested, struct device *dev,
+			     const struct dmabuf_constraints *constraints,
+			     const struct dmabuf_constraints *needs, struct dmabuf_miss *miss);
 bool dmabuf_backing_serves(const struct dmabuf_backing *backing, struct device *dev,
 			   const struct dmabuf_constraints *constraints,
-			   struct dmabuf_backing_miss *miss);
+			   struct dmabuf_miss *miss);
 void dmabuf_backing_segments_init(struct dmabuf_backing_segments *segments,
 				  const struct dmabuf_backing *backing, struct device *dev,
 				  const struct dmabuf_constraints *constraints);

@@ -7,6 +7,8 @@
  * dma_sync_sgtable_for_cpu(), for that one device: a device that snoops the
  * caches pays nothing.
  */
+#include <linux/bitops.h>
+#include <linux/bits.h>
 #include <linux/device.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
@@ -16,6 +18,7 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/swiotlb.h>
 
 #include "internal.h"
 
@@ -87,12 +90,12 @@ static int mapping_build_sgt(struct dmabuf_backing_mapping *mapping)
 /* Does the device work on a copy (swiotlb), and not on our memory? */
 static bool mapping_bounces(struct dmabuf_backing_mapping *mapping)
 {
-	struct iommu_domain *domain = dmabuf_backing_domain(mapping->dev);
+	struct iommu_domain *domain = dmabuf_device_domain(mapping->dev);
 	struct scatterlist *sg;
 	size_t offset = 0;
 	unsigned int i;
 
-	if (!domain && !dmabuf_backing_direct(mapping->dev))
+	if (!domain && !dmabuf_device_is_direct(mapping->dev))
 		return false;
 	for_each_sgtable_dma_sg(&mapping->sgt, sg, i) {
 		dma_addr_t addr = sg_dma_address(sg);
@@ -106,8 +109,11 @@ static bool mapping_bounces(struct dmabuf_backing_mapping *mapping)
 	return false;
 }
 
-/* What of a scatterlist breaks a constraint, for the log. */
-static u64 sgt_actual(struct sg_table *sgt, enum dmabuf_constraint which, u64 boundary)
+/*
+ * What of a scatterlist breaks a constraint, for the log, which anybody may read: no
+ * address, but how many bits it has, as a mask.
+ */
+static u64 sgt_actual(struct sg_table *sgt, enum dmabuf_constraint which)
 {
 	struct scatterlist *sg;
 	unsigned int i;
@@ -119,14 +125,13 @@ static u64 sgt_actual(struct sg_table *sgt, enum dmabuf_constraint which, u64 bo
 
 		switch (which) {
 		case DMABUF_CONSTRAINT_DMA_MASK:
-			actual = max(actual, last);
+			actual |= last;
+			break;
+		case DMABUF_CONSTRAINT_SEG_BOUNDARY:
+			actual |= first ^ last;
 			break;
 		case DMABUF_CONSTRAINT_MAX_SEG_SIZE:
 			actual = max(actual, (u64)sg_dma_len(sg));
-			break;
-		case DMABUF_CONSTRAINT_SEG_BOUNDARY:
-			if ((first ^ last) & ~boundary)
-				return first;
 			break;
 		case DMABUF_CONSTRAINT_ALIGN:
 			if (first)
@@ -136,6 +141,9 @@ static u64 sgt_actual(struct sg_table *sgt, enum dmabuf_constraint which, u64 bo
 			return sgt->nents;
 		}
 	}
+	if (actual && (which == DMABUF_CONSTRAINT_DMA_MASK ||
+		       which == DMABUF_CONSTRAINT_SEG_BOUNDARY))
+		actual = GENMASK_ULL(fls64(actual) - 1, 0);
 	return actual;
 }
 
@@ -170,7 +178,7 @@ static int mapping_check(struct dmabuf_backing_mapping *mapping)
 				     "map of %zu bytes refused: %s: device allows 0x%llx, mapping has 0x%llx\n",
 				     mapping->backing->bytes, dmabuf_constraint_name(which),
 				     constraint_value(constraints, which),
-				     sgt_actual(&mapping->sgt, which, constraints->seg_boundary));
+				     sgt_actual(&mapping->sgt, which));
 		return -EOPNOTSUPP;
 	}
 	if (mapping_bounces(mapping)) {
@@ -187,7 +195,7 @@ mapping_create(struct dmabuf_backing *backing, struct device *dev,
 	       const struct dmabuf_constraints *constraints, enum dma_data_direction direction)
 {
 	struct dmabuf_backing_mapping *mapping;
-	struct dmabuf_backing_miss miss;
+	struct dmabuf_miss miss;
 	int ret;
 
 	if (!dmabuf_backing_serves(backing, dev, constraints, &miss)) {
@@ -195,6 +203,14 @@ mapping_create(struct dmabuf_backing *backing, struct device *dev,
 				     "map of %zu bytes refused: %s: device allows 0x%llx, memory has 0x%llx\n",
 				     backing->bytes, dmabuf_constraint_name(miss.which),
 				     miss.allowed, miss.actual);
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+
+	/* Not left to mapping_check(): the DMA API warns of copies that it cannot make either. */
+	if (dmabuf_device_is_direct(dev) && is_swiotlb_force_bounce(dev)) {
+		dev_info_ratelimited(dev,
+				     "map of %zu bytes refused: the device would work on a copy (swiotlb)\n",
+				     backing->bytes);
 		return ERR_PTR(-EOPNOTSUPP);
 	}
 

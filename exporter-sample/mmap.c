@@ -13,7 +13,7 @@
 /* What the slots of an open file hold. */
 static void *slot_entry(const struct dmabuf_sample_buffer *buffer)
 {
-	return xa_mk_value(buffer->id & LONG_MAX);
+	return xa_mk_value(buffer->dmabuf->id & LONG_MAX);
 }
 
 /**
@@ -42,7 +42,7 @@ int dmabuf_sample_offset(struct dmabuf_sample_file *file, struct dmabuf_sample_b
 		ret = xa_alloc(&dmabuf_sample.slots, &slot, buffer,
 			       XA_LIMIT(1, DMABUF_SAMPLE_SLOT_MAX), GFP_KERNEL_ACCOUNT);
 		if (!ret)
-			buffer->slot = slot;
+			WRITE_ONCE(buffer->slot, slot);
 	}
 	mutex_unlock(&buffer->lock);
 	if (ret)
@@ -56,20 +56,21 @@ int dmabuf_sample_offset(struct dmabuf_sample_file *file, struct dmabuf_sample_b
 	return 0;
 }
 
+/* Returns a buffer with a reference to its dmabuf, or an ERR_PTR(). */
 static struct dmabuf_sample_buffer *buffer_lookup(struct dmabuf_sample_file *file,
 						  unsigned long slot)
 {
 	struct dmabuf_sample_buffer *buffer;
 
-	/* The release op takes a buffer off under the same lock before it drops it. */
+	/* The release op takes a buffer off under the same lock before it frees it. */
 	xa_lock(&dmabuf_sample.slots);
 	buffer = xa_load(&dmabuf_sample.slots, slot);
-	if (buffer && !kref_get_unless_zero(&buffer->kref))
+	if (buffer && !dmabuf_file_get_live(buffer->dmabuf->file))
 		buffer = NULL;
 	xa_unlock(&dmabuf_sample.slots);
 
 	if (buffer && xa_load(&file->slots, slot) != slot_entry(buffer)) {
-		dmabuf_sample_buffer_put(buffer);
+		dmabuf_put(buffer->dmabuf);
 		return ERR_PTR(-EACCES);
 	}
 	return buffer ?: ERR_PTR(-EINVAL);
@@ -79,12 +80,14 @@ static void sample_vm_open(struct vm_area_struct *vma)
 {
 	struct dmabuf_sample_buffer *buffer = vma->vm_private_data;
 
-	kref_get(&buffer->kref);
+	get_file(buffer->dmabuf->file);
 }
 
 static void sample_vm_close(struct vm_area_struct *vma)
 {
-	dmabuf_sample_buffer_put(vma->vm_private_data);
+	struct dmabuf_sample_buffer *buffer = vma->vm_private_data;
+
+	dmabuf_put(buffer->dmabuf);
 }
 
 static vm_fault_t sample_vm_fault(struct vm_fault *vmf)
@@ -92,6 +95,7 @@ static vm_fault_t sample_vm_fault(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	struct dmabuf_sample_buffer *buffer = vma->vm_private_data;
 	unsigned long index = vmf->pgoff & (DMABUF_SAMPLE_SLOT_PAGES - 1);
+	struct dmabuf_storage *storage;
 	vm_fault_t result;
 
 	/*
@@ -99,15 +103,39 @@ static vm_fault_t sample_vm_fault(struct vm_fault *vmf)
 	 * is no memory: what ends without an error is tried again, for ever if
 	 * it was the kernel that touched the memory.
 	 */
-	if (mutex_lock_killable(&buffer->lock))
+	storage = dmabuf_storage_lock(buffer->dmabuf);
+	if (IS_ERR(storage))
 		return VM_FAULT_SIGBUS;
-	if (dmabuf_sample_buffer_populate_locked(buffer) || index >= buffer->backing->nr_pages)
-		result = VM_FAULT_SIGBUS;
+	if (index < dmabuf_backing_of(storage)->nr_pages)
+		result = vmf_insert_pfn(vma, vmf->address,
+					dmabuf_backing_pfn(dmabuf_backing_of(storage), index));
 	else
-		result = vmf_insert_pfn(vma, vmf->address, dmabuf_backing_pfn(buffer->backing,
-									      index));
-	mutex_unlock(&buffer->lock);
+		result = VM_FAULT_SIGBUS;
+	dmabuf_storage_unlock(buffer->dmabuf);
 	return result;
+}
+
+/**
+ * dmabuf_sample_zap - tear down all page table entries of a buffer
+ * @dmabuf: the buffer, whose storage is locked for a move
+ *
+ * All VMAs of all processes are in one mapping, at the buffer's offsets.
+ *
+ * Context: process context; may sleep; takes &dmabuf_sample.node_lock.
+ */
+void dmabuf_sample_zap(struct dmabuf *dmabuf)
+{
+	struct dmabuf_sample_buffer *buffer = dmabuf->priv;
+	/* Without a slot there is no VMA, and whoever makes the first faults later. */
+	u32 slot = READ_ONCE(buffer->slot);
+
+	if (!slot)
+		return;
+	mutex_lock(&dmabuf_sample.node_lock);
+	if (dmabuf_sample.nr_open)
+		unmap_mapping_range(dmabuf_sample.mapping, slot * DMABUF_SAMPLE_SLOT_BYTES,
+				    PAGE_ALIGN((u64)buffer->bytes), 1);
+	mutex_unlock(&dmabuf_sample.node_lock);
 }
 
 static const struct vm_operations_struct sample_vm_ops = {
@@ -137,7 +165,7 @@ static int check_vma(const struct dmabuf_sample_buffer *buffer, struct vm_area_s
  * @file: the open file of the node
  * @vma: the part, by the offset that DMABUF_EXPORTER_MMAP_OFFSET gave
  *
- * The VMA and its copies hold the buffer's storage, not its dmabuf.
+ * The VMA and its copies each hold a reference to the dmabuf.
  *
  * Context: process context; mmap_lock is held for writing.
  * Return: 0, or
@@ -155,7 +183,7 @@ int dmabuf_sample_mmap(struct file *file, struct vm_area_struct *vma)
 		return PTR_ERR(buffer);
 	ret = check_vma(buffer, vma);
 	if (ret) {
-		dmabuf_sample_buffer_put(buffer);
+		dmabuf_put(buffer->dmabuf);
 		return ret;
 	}
 

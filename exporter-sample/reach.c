@@ -4,12 +4,13 @@
  * segments for it.
  */
 #include <linux/align.h>
+#include <linux/bitops.h>
+#include <linux/bits.h>
 #include <linux/device.h>
 #include <linux/dma-direct.h>
-#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
-#include <linux/iommu.h>
 #include <linux/limits.h>
+#include <linux/log2.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -27,32 +28,6 @@
  */
 #define SEGMENT_MIN 512
 
-/**
- * dmabuf_backing_domain - get what translates the DMA of a device
- * @dev: the device
- *
- * Context: any.
- * Return: an IOMMU domain, valid as long as the device's driver is bound, or NULL.
- */
-struct iommu_domain *dmabuf_backing_domain(struct device *dev)
-{
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
-
-	return domain && domain->type & __IOMMU_DOMAIN_PAGING ? domain : NULL;
-}
-
-/**
- * dmabuf_backing_direct - tell whether bus addresses follow from physical ones
- * @dev: the device
- *
- * Context: any.
- * Return: true if nothing translates them, but for an offset.
- */
-bool dmabuf_backing_direct(struct device *dev)
-{
-	return !dmabuf_backing_domain(dev) && !get_dma_ops(dev);
-}
-
 /*
  * Bytes of the longest segment that the constraints allow.  If it does not hold
  * all, what follows it must be aligned, too, and an IOMMU joins whole pages only.
@@ -67,86 +42,64 @@ static u64 segment_max(size_t bytes, struct device *dev,
 		max = constraints->seg_boundary + 1;
 	if (bytes <= max)
 		return max;
-	if (max >= PAGE_SIZE && !dmabuf_backing_direct(dev))
+	if (max >= PAGE_SIZE && !dmabuf_device_is_direct(dev))
 		align = max_t(u64, align, PAGE_SIZE);
 	return max > align ? max & ~(align - 1) : max;
-}
-
-/* Segments of memory in single pages, at worst, without an IOMMU. */
-static u64 segments_scattered(size_t bytes, const struct dmabuf_constraints *needs)
-{
-	u64 max = min_t(u64, needs->max_seg_size, PAGE_SIZE);
-
-	if (needs->seg_boundary < max)
-		max = needs->seg_boundary + 1;
-	if (max > needs->align)
-		max &= ~((u64)needs->align - 1);
-	return (u64)DIV_ROUND_UP(bytes, PAGE_SIZE) * DIV_ROUND_UP_ULL(PAGE_SIZE, max);
-}
-
-/**
- * dmabuf_backing_needs - turn what a device needs on its bus into what memory it needs
- * @dev: the device
- * @constraints: of the device, as for its scatterlist
- * @needs: filled in; &dmabuf_constraints.dma_mask is the highest physical address.
- *	Behind an IOMMU any memory will do, so there is no limit then.
- *
- * Context: any.
- */
-void dmabuf_backing_needs(struct device *dev, const struct dmabuf_constraints *constraints,
-			  struct dmabuf_constraints *needs)
-{
-	if (!dmabuf_backing_direct(dev)) {
-		dmabuf_constraints_init(needs);
-		return;
-	}
-	*needs = *constraints;
-	if (dev->dma_range_map) {
-		phys_addr_t last = dma_to_phys(dev, min_t(u64, constraints->dma_mask,
-							  (dma_addr_t)-1));
-
-		/* A bus address that is in none of the bus's ranges reaches no memory. */
-		needs->dma_mask = last == (phys_addr_t)-1 ? 0 : last;
-	}
 }
 
 /**
  * dmabuf_backing_needs_contiguous - tell whether single pages will not do
  * @bytes: size of the buffer
- * @needs: of its devices, from dmabuf_backing_needs()
+ * @needs: of its devices, from dmabuf_constraints_of_memory()
  *
  * Context: any.
  * Return: true if the memory must be contiguous.
  */
 bool dmabuf_backing_needs_contiguous(size_t bytes, const struct dmabuf_constraints *needs)
 {
-	return segments_scattered(bytes, needs) > needs->max_segs || needs->align > PAGE_SIZE;
+	return DIV_ROUND_UP(bytes, PAGE_SIZE) > needs->max_segs || needs->align > PAGE_SIZE;
 }
 
-static bool misses(struct dmabuf_backing_miss *miss, enum dmabuf_constraint which, u64 allowed,
-		   u64 actual)
+/* Always false: not served. */
+static bool misses(struct dmabuf_miss *miss, enum dmabuf_constraint which, u64 allowed, u64 actual)
 {
-	*miss = (struct dmabuf_backing_miss) { which, allowed, actual };
+	/* Where memory lies is not for everybody: its number of bits is. */
+	if (which == DMABUF_CONSTRAINT_DMA_MASK && actual)
+		actual = GENMASK_ULL(fls64(actual) - 1, 0);
+	*miss = (struct dmabuf_miss) { which, allowed, actual };
+	return false;
+}
+
+/*
+ * Behind an IOMMU the DMA API gives addresses, and joins segments, up to the device's
+ * own limits.  Limits beyond these, which an importer attached with, it does not know:
+ * such a driver is to set them with dma_set_mask() and the like.
+ */
+static bool translated_possible(size_t bytes, struct device *dev,
+				const struct dmabuf_constraints *constraints,
+				struct dmabuf_miss *miss)
+{
+	struct dmabuf_constraints own;
+
+	dmabuf_constraints_from_device(&own, dev);
+	if (constraints->dma_mask < own.dma_mask)
+		return misses(miss, DMABUF_CONSTRAINT_DMA_MASK, constraints->dma_mask,
+			      own.dma_mask);
+	if (bytes > constraints->max_seg_size && constraints->max_seg_size < own.max_seg_size)
+		return misses(miss, DMABUF_CONSTRAINT_MAX_SEG_SIZE, constraints->max_seg_size,
+			      own.max_seg_size);
+	if (bytes - 1 > constraints->seg_boundary && constraints->seg_boundary < own.seg_boundary)
+		return misses(miss, DMABUF_CONSTRAINT_SEG_BOUNDARY, constraints->seg_boundary,
+			      own.seg_boundary);
 	return true;
 }
 
-/**
- * dmabuf_backing_never - tell whether no memory of this exporter can serve a device
- * @bytes: size of the buffer
- * @requested: enum dmabuf_exporter_backing
- * @dev: the device
- * @constraints: of the device, as for its scatterlist
- * @miss: filled in if so
- *
- * Context: process context.
- * Return: true if none ever can.
- */
-bool dmabuf_backing_never(size_t bytes, u32 requested, struct device *dev,
-			  const struct dmabuf_constraints *constraints,
-			  struct dmabuf_backing_miss *miss)
+/* Can the device have any mapping that meets its constraints, on its bus? */
+static bool device_possible(size_t bytes, struct device *dev,
+			    const struct dmabuf_constraints *constraints, struct dmabuf_miss *miss)
 {
 	u64 max = segment_max(bytes, dev, constraints);
-	struct dmabuf_constraints needs;
+	u64 between = constraints->seg_boundary + 1;	/* 0 if there is none */
 	u64 n;
 
 	if (!dev->dma_mask)
@@ -160,23 +113,46 @@ bool dmabuf_backing_never(size_t bytes, u32 requested, struct device *dev,
 	if (bytes > max && max < constraints->align)
 		return misses(miss, DMABUF_CONSTRAINT_ALIGN, constraints->align, max);
 	n = DIV_ROUND_UP_ULL(bytes, max);
+	/* Both limits cut: what is left before a boundary is a segment of its own. */
+	if (between && max < between && between < bytes)
+		n = (bytes >> ilog2(between)) * DIV_ROUND_UP_ULL(between, max) +
+			DIV_ROUND_UP_ULL(bytes & constraints->seg_boundary, max);
 	if (n > constraints->max_segs)
 		return misses(miss, DMABUF_CONSTRAINT_MAX_SEGS, constraints->max_segs, n);
+	return dmabuf_device_is_direct(dev) || translated_possible(bytes, dev, constraints, miss);
+}
 
-	if (!dmabuf_backing_direct(dev))
+/**
+ * dmabuf_backing_possible - tell whether the exporter may have memory for devices
+ * @bytes: size of the buffer
+ * @requested: enum dmabuf_exporter_backing
+ * @dev: a device that is to be attached
+ * @constraints: of that, as for its scatterlist
+ * @needs: of all attached devices, that one included
+ * @miss: filled in if not
+ *
+ * Context: process context; takes &dmabuf_sample.device_lock.
+ * Return: false if no memory of this exporter can ever serve them all.
+ */
+bool dmabuf_backing_possible(size_t bytes, u32 requested, struct device *dev,
+			     const struct dmabuf_constraints *constraints,
+			     const struct dmabuf_constraints *needs, struct dmabuf_miss *miss)
+{
+	u64 n;
+
+	if (!device_possible(bytes, dev, constraints, miss))
 		return false;
 
-	dmabuf_backing_needs(dev, constraints, &needs);
 	n = dmabuf_backing_sure_address(bytes, requested);
-	if (n > needs.dma_mask)
-		return misses(miss, DMABUF_CONSTRAINT_DMA_MASK, needs.dma_mask, n);
-	if (!dmabuf_backing_needs_contiguous(bytes, &needs) ||
-	    dmabuf_backing_ever_contiguous(bytes, requested, needs.align))
-		return false;
-	n = segments_scattered(bytes, &needs);
-	if (n > needs.max_segs)
-		return misses(miss, DMABUF_CONSTRAINT_MAX_SEGS, needs.max_segs, n);
-	return misses(miss, DMABUF_CONSTRAINT_ALIGN, needs.align,
+	if (n > needs->dma_mask)
+		return misses(miss, DMABUF_CONSTRAINT_DMA_MASK, needs->dma_mask, n);
+	if (!dmabuf_backing_needs_contiguous(bytes, needs) ||
+	    dmabuf_backing_ever_contiguous(bytes, requested, needs->align))
+		return true;
+	n = DIV_ROUND_UP(bytes, PAGE_SIZE);
+	if (n > needs->max_segs)
+		return misses(miss, DMABUF_CONSTRAINT_MAX_SEGS, needs->max_segs, n);
+	return misses(miss, DMABUF_CONSTRAINT_ALIGN, needs->align,
 		      requested == DMABUF_EXPORTER_SCATTER ? PAGE_SIZE :
 							     (u64)PAGE_SIZE << MAX_PAGE_ORDER);
 }
@@ -207,7 +183,7 @@ void dmabuf_backing_segments_init(struct dmabuf_backing_segments *segments,
 				  const struct dmabuf_constraints *constraints)
 {
 	segments->dev = dev;
-	segments->direct = dmabuf_backing_direct(dev);
+	segments->direct = dmabuf_device_is_direct(dev);
 	segments->bytes = mapped_bytes(backing, dev);
 	segments->max = segment_max(segments->bytes, dev, constraints);
 	segments->boundary = constraints->seg_boundary;
@@ -278,7 +254,7 @@ size_t dmabuf_backing_segment(const struct dmabuf_backing *backing,
  */
 bool dmabuf_backing_serves(const struct dmabuf_backing *backing, struct device *dev,
 			   const struct dmabuf_constraints *constraints,
-			   struct dmabuf_backing_miss *miss)
+			   struct dmabuf_miss *miss)
 {
 	struct dmabuf_backing_segments segments;
 	size_t offset, bytes;
@@ -298,12 +274,12 @@ bool dmabuf_backing_serves(const struct dmabuf_backing *backing, struct device *
 		first = phys_to_dma(dev, phys);
 		last = phys_to_dma(dev, phys + bytes - 1);
 		if (first == DMA_MAPPING_ERROR || last != first + (bytes - 1) || last > mask)
-			return !misses(miss, DMABUF_CONSTRAINT_DMA_MASK, mask, last);
+			return misses(miss, DMABUF_CONSTRAINT_DMA_MASK, mask, last);
 		if (first & (constraints->align - 1))
-			return !misses(miss, DMABUF_CONSTRAINT_ALIGN, constraints->align,
+			return misses(miss, DMABUF_CONSTRAINT_ALIGN, constraints->align,
 				       first & -first);
 		n++;
 	}
 	return n <= constraints->max_segs ||
-		!misses(miss, DMABUF_CONSTRAINT_MAX_SEGS, constraints->max_segs, n);
+		misses(miss, DMABUF_CONSTRAINT_MAX_SEGS, constraints->max_segs, n);
 }

@@ -209,7 +209,6 @@ TEST_F(attach, constraints_of_the_importer_are_added_to_those_of_the_device)
 	}
 }
 
-/* proves: A3 */
 TEST_F(attach, constraints_that_make_no_sense_are_rejected)
 {
 	static const struct dmabuf_importer_constraints good = {
@@ -237,7 +236,6 @@ TEST_F(attach, constraints_that_make_no_sense_are_rejected)
 	EXPECT_LT(0, attach_limited(self->importer, self->fd, self->soft, &good));
 }
 
-/* proves: A3 */
 TEST_F(attach, constraints_without_their_flag_are_rejected)
 {
 	struct dmabuf_importer_attach arg = {
@@ -249,7 +247,6 @@ TEST_F(attach, constraints_without_their_flag_are_rejected)
 	EXPECT_EQ(0, attached(self));
 }
 
-/* proves: A3 */
 TEST_F(attach, engine_that_does_not_exist_is_no_device)
 {
 	struct dmabuf_importer_engine engine;
@@ -262,7 +259,6 @@ TEST_F(attach, engine_that_does_not_exist_is_no_device)
 	EXPECT_EQ(0, attached(self));
 }
 
-/* proves: A3 */
 TEST_F(attach, answer_that_cannot_be_written_means_no_attachment)
 {
 	struct dmabuf_importer_attach arg = {

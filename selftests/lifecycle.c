@@ -159,7 +159,6 @@ TEST_F(lifecycle, each_step_may_be_another_process)
 	fd = buffer_export(exporter, self->bytes, variant->backing);
 	ASSERT_LE(0, fd);
 	close(exporter);
-	/* Before there is storage, so that it will be within the reader's reach. */
 	importer = importer_open();
 	ASSERT_LE(0, importer);
 	reader = attach(importer, fd, self->reader);
@@ -186,6 +185,48 @@ TEST_F(lifecycle, each_step_may_be_another_process)
 	ASSERT_EQ(0, copy_out(importer, mapping, 0, self->bytes, self->received));
 	EXPECT_EQ(0, memcmp(self->sent, self->received, self->bytes));
 	close(importer);
+}
+
+/*
+ * The reader comes when the bytes are there, and what it needs nobody has thought
+ * of: where its device does not reach them the buffer moves.
+ */
+/* proves: N2, N4, R1, R2 */
+TEST_F(lifecycle, reader_may_come_when_the_writer_has_gone)
+{
+	struct dmabuf_exporter_placement place = { .argsz = sizeof(place) };
+	long long attachment, mapping;
+	int exporter, importer, fd;
+
+	if (self->writer < 0 || self->reader < 0)
+		SKIP(return, NO_ENGINE);
+	exporter = exporter_open();
+	ASSERT_LE(0, exporter);
+	importer = importer_open();
+	ASSERT_LE(0, importer);
+	fd = buffer_export(exporter, self->bytes, variant->backing);
+	ASSERT_LE(0, fd);
+	attachment = attach(importer, fd, self->writer);
+	ASSERT_LT(0, attachment);
+	mapping = map(importer, attachment, DMABUF_IMPORTER_FROM_DEVICE);
+	ASSERT_LT(0, mapping);
+	ASSERT_EQ(0, copy_in(importer, mapping, 0, self->bytes, self->sent));
+	EXPECT_EQ(0, unmap(importer, mapping));
+	EXPECT_EQ(0, detach(importer, attachment));
+
+	attachment = attach(importer, fd, self->reader);
+	ASSERT_LT(0, attachment);
+	mapping = map(importer, attachment, DMABUF_IMPORTER_TO_DEVICE);
+	ASSERT_LT(0, mapping);
+	ASSERT_EQ(0, copy_out(importer, mapping, 0, self->bytes, self->received));
+	EXPECT_EQ(0, memcmp(self->sent, self->received, self->bytes));
+	place.fd = fd;
+	ASSERT_EQ(0, do_ioctl(exporter, DMABUF_EXPORTER_PLACEMENT, &place));
+	EXPECT_GE(1, place.moves);
+	EXPECT_EQ(place.moves + 1, place.allocs);
+	close(importer);
+	close(fd);
+	close(exporter);
 }
 
 FIXTURE(removal)
@@ -299,6 +340,97 @@ TEST_F(removal, device_may_go_away_in_the_middle_of_a_transfer)
 	EXPECT_EQ(-ENODEV, runner.ret);
 	ASSERT_EQ(0, buffer_query(self->exporter, self->fd, &query));
 	EXPECT_EQ(0, query.attachments);
+}
+
+struct stalled {
+	int importer;
+	__u32 attachment;
+	long long ret;
+};
+
+static void *map_and_wait(void *data)
+{
+	struct stalled *stalled = data;
+
+	stalled->ret = map(stalled->importer, stalled->attachment,
+			   DMABUF_IMPORTER_BIDIRECTIONAL);
+	return NULL;
+}
+
+/* Return: once so many maps of the buffer wait; false if it does not come to that. */
+static bool maps_wait(int exporter, int fd, __u32 n)
+{
+	struct dmabuf_exporter_placement placement;
+	__u64 deadline = now_ms() + 30000;
+
+	do {
+		memset(&placement, 0, sizeof(placement));
+		placement.argsz = sizeof(placement);
+		placement.fd = fd;
+		if (do_ioctl(exporter, DMABUF_EXPORTER_PLACEMENT, &placement))
+			return false;
+		if (placement.waiting == n)
+			return true;
+		sleep_ms(2);
+	} while (now_ms() < deadline);
+	return false;
+}
+
+/*
+ * The map waits for a device that stays, and that nobody need ever unmap: the
+ * removal must not wait for it.
+ */
+/* proves: M4, D1 */
+TEST_F(removal, device_may_go_away_while_a_map_of_it_waits_for_another)
+{
+	struct stalled stalled[2];
+	struct dmabuf_exporter_query query;
+	long long holder, mapping, other;
+	pthread_t threads[2];
+	int soft, fd, i;
+
+	if (self->engine < 0)
+		SKIP(return, NO_ENGINE);
+	soft = engine_find(self->importer, DMABUF_IMPORTER_SOFT, 0);
+	ASSERT_LE(0, soft);
+	fd = buffer_export_flags(self->exporter, 4 * page_size(), DMABUF_EXPORTER_AUTO,
+				 DMABUF_EXPORTER_ONE_WRITER, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	holder = attach(self->importer, fd, soft);
+	ASSERT_LT(0, holder);
+	other = attach(self->importer, fd, soft);
+	ASSERT_LT(0, other);
+	for (i = 0; i < 2; i++) {
+		stalled[i].importer = self->importer;
+		stalled[i].attachment = attach(self->importer, fd, self->engine);
+		ASSERT_LT(0, (int)stalled[i].attachment);
+	}
+	mapping = map(self->importer, holder, DMABUF_IMPORTER_BIDIRECTIONAL);
+	ASSERT_LT(0, mapping);
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, map_and_wait, &stalled[i]));
+	ASSERT_TRUE(maps_wait(self->exporter, fd, 2));
+
+	ASSERT_EQ(0, file_write(EDU_DRIVER "unbind", self->description.device));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+		EXPECT_EQ(-ENODEV, stalled[i].ret);
+		EXPECT_EQ(-ENODEV, map(self->importer, stalled[i].attachment,
+				       DMABUF_IMPORTER_TO_DEVICE));
+		EXPECT_EQ(0, detach(self->importer, stalled[i].attachment));
+	}
+
+	/* All others go on as if it had never come. */
+	EXPECT_TRUE(maps_wait(self->exporter, fd, 0));
+	ASSERT_EQ(0, buffer_query(self->exporter, fd, &query));
+	EXPECT_EQ(2, query.attachments);
+	EXPECT_EQ(-EAGAIN, map_nowait(self->importer, other, DMABUF_IMPORTER_TO_DEVICE));
+	EXPECT_EQ(0, fill(self->importer, mapping, 0, 4 * page_size(), 7));
+	EXPECT_EQ(0, unmap(self->importer, mapping));
+	mapping = map_nowait(self->importer, other, DMABUF_IMPORTER_TO_DEVICE);
+	ASSERT_LT(0, mapping);
+	EXPECT_EQ(0, unmap(self->importer, mapping));
+	EXPECT_EQ(0, close(fd));
 }
 
 #define TIMEOUT "/sys/module/dmabuf_importer_sample/parameters/timeout_ms"

@@ -412,7 +412,7 @@ TEST_F(map, first_map_takes_storage_that_serves_all_attached_devices)
 	EXPECT_EQ(1, segments);
 }
 
-/* proves: A3, M3 */
+/* proves: N5, M3 */
 TEST_F(map, device_that_no_storage_can_serve_is_refused_and_nobody_else)
 {
 	struct dmabuf_importer_constraints limits = no_limits;
@@ -442,8 +442,8 @@ TEST_F(map, device_that_no_storage_can_serve_is_refused_and_nobody_else)
 	EXPECT_EQ(0, fill(self->importer, mapping, 0, 64, 1));
 }
 
-/* proves: A3, M3 */
-TEST_F(map, late_device_that_the_storage_does_not_serve_is_refused_and_nobody_else)
+/* proves: M3 */
+TEST_F(map, late_device_that_fixed_storage_does_not_serve_is_refused_and_nobody_else)
 {
 	struct dmabuf_importer_constraints limits = no_limits;
 	struct dmabuf_exporter_query query;
@@ -471,6 +471,10 @@ TEST_F(map, late_device_that_the_storage_does_not_serve_is_refused_and_nobody_el
 	}
 	for (i = 0; i < 64; i += 2)
 		close(fds[i]);
+	close(self->fd);
+	self->fd = buffer_export_flags(self->exporter, self->bytes, DMABUF_EXPORTER_AUTO,
+				       DMABUF_EXPORTER_FIXED, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->fd);
 	attachment = attach(self->importer, self->fd, self->engine);
 	ASSERT_LT(0, attachment);
 	mapping = map(self->importer, attachment, DMABUF_IMPORTER_BIDIRECTIONAL);
@@ -487,7 +491,7 @@ TEST_F(map, late_device_that_the_storage_does_not_serve_is_refused_and_nobody_el
 		close(fds[i]);
 }
 
-/* proves: M2 */
+/* proves: M2, N2 */
 TEST_F(map, late_device_that_the_storage_serves_is_welcome)
 {
 	long long first, late, mapping;

@@ -404,9 +404,9 @@ TEST_F(mmap, offset_is_for_the_open_file_that_asked_for_it)
 }
 
 /* proves: R4, P1 */
-TEST_F(mmap, mapping_outlives_the_fd_and_the_buffer)
+TEST_F(mmap, mapping_outlives_the_fd_and_keeps_the_buffer)
 {
-	unsigned char *memory = map_whole(self);
+	unsigned char *memory = map_whole(self), *second;
 	unsigned char *copy = malloc(self->bytes);
 	struct dmabuf_exporter_info info;
 
@@ -417,40 +417,83 @@ TEST_F(mmap, mapping_outlives_the_fd_and_the_buffer)
 	EXPECT_EQ(0, close(self->fd));
 	self->fd = -1;
 	ASSERT_EQ(0, exporter_info(self->exporter, &info));
-	EXPECT_EQ(self->before.buffers, info.buffers);
-	EXPECT_EQ(self->before.listed, buffers_listed());
+	EXPECT_EQ(self->before.buffers + 1, info.buffers);
+	EXPECT_EQ(self->before.listed + 1, buffers_listed());
 	EXPECT_EQ(self->before.backed_bytes + self->bytes, info.backed_bytes);
 	EXPECT_EQ(0, memcmp(memory, copy, self->bytes));
 	scribble(memory, self->bytes, 8);
+
+	/* As long as the buffer lives, its offset can be mapped. */
+	second = map_whole(self);
+	ASSERT_NE(MAP_FAILED, second);
+	EXPECT_EQ(0, memcmp(memory, second, self->bytes));
+	munmap(second, self->bytes);
 
 	/* Nobody else gets that memory. */
 	self->fd = buffer_export_populated(self->exporter, self->bytes, variant->backing);
 	EXPECT_LE(0, self->fd);
 	scribble(copy, self->bytes, 8);
 	EXPECT_EQ(0, memcmp(memory, copy, self->bytes));
+	ASSERT_EQ(0, exporter_info(self->exporter, &info));
+	EXPECT_EQ(self->before.buffers + 2, info.buffers);
 
 	/* The node that it came through may be closed, too. */
 	EXPECT_EQ(0, close(self->exporter));
 	self->exporter = -1;
 	EXPECT_EQ(0, memcmp(memory, copy, self->bytes));
+	EXPECT_EQ(self->before.listed + 2, buffers_listed());
 	munmap(memory, self->bytes);
+	EXPECT_EQ(self->before.listed + 1, buffers_listed());
 	free(copy);
 }
 
 /* proves: R4, P1 */
-TEST_F(mmap, mapping_never_touched_outlives_the_buffer)
+TEST_F(mmap, each_piece_of_a_mapping_keeps_the_buffer)
 {
 	unsigned char *memory = map_whole(self);
-	int signal;
+	size_t page = page_size();
+	pid_t child;
+	int status;
 
 	ASSERT_NE(MAP_FAILED, memory);
 	EXPECT_EQ(0, close(self->fd));
 	self->fd = -1;
-	/* Zeroes, or a bus error: never somebody else's memory. */
-	signal = touch(memory, false);
-	EXPECT_TRUE(!signal || signal == SIGBUS);
-	if (!signal)
-		EXPECT_TRUE(all_bytes_are(memory, self->bytes, 0));
+	/* Two pieces, in two processes: four mappings. */
+	ASSERT_EQ(0, munmap(memory + page, page));
+	EXPECT_EQ(self->before.listed + 1, buffers_listed());
+	child = fork();
+	ASSERT_LE(0, child);
+	if (!child) {
+		if (munmap(memory, page) || touch(memory + 2 * page, true))
+			_exit(1);
+		_exit(buffers_listed() == self->before.listed + 1 ? 0 : 2);
+	}
+	EXPECT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(1, memory[2 * page]);
+	ASSERT_EQ(0, munmap(memory + 2 * page, self->bytes - 2 * page));
+	EXPECT_EQ(self->before.listed + 1, buffers_listed());
+	EXPECT_EQ(0, touch(memory, true));
+	ASSERT_EQ(0, munmap(memory, page));
+	EXPECT_EQ(self->before.listed, buffers_listed());
+}
+
+/* proves: R4, P1, N1 */
+TEST_F(mmap, mapping_never_touched_keeps_the_buffer_too)
+{
+	unsigned char *memory = map_whole(self);
+	struct dmabuf_exporter_info info;
+
+	ASSERT_NE(MAP_FAILED, memory);
+	EXPECT_EQ(0, close(self->fd));
+	self->fd = -1;
+	ASSERT_EQ(0, exporter_info(self->exporter, &info));
+	EXPECT_EQ(self->before.backed_bytes, info.backed_bytes);
+	/* The first touch finds a buffer that has no fd any more, and no storage yet. */
+	EXPECT_EQ(0, touch(memory, false));
+	EXPECT_TRUE(all_bytes_are(memory, self->bytes, 0));
+	ASSERT_EQ(0, exporter_info(self->exporter, &info));
+	EXPECT_EQ(self->before.backed_bytes + self->bytes, info.backed_bytes);
 	munmap(memory, self->bytes);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What debugfs, fdinfo and tracepoints show, and that they agree. */
-#include "dmabuf-test.h"
+#include "placement-test.h"
 
 #define INSTANCE "/instances/dmabuf-test"
 #define EXPORTER_MODULE "dmabuf_exporter_sample"
@@ -110,6 +110,168 @@ TEST_F(observe, attachments_are_listed_with_their_devices)
 		EXPECT_STREQ(engine.device, view.devices[0]);
 		EXPECT_EQ(0, detach(self->importer, handle));
 	}
+}
+
+/* The part of debugfs that is about one buffer, or fdinfo. */
+static int text_of(const char *path, long long id, char *text, size_t bytes)
+{
+	FILE *file = fopen(path, "re");
+	bool mine = id < 0;
+	char line[512];
+	long long found;
+
+	*text = 0;
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file)) {
+		if (id >= 0 && sscanf(line, "buffer %lld:", &found) == 1)
+			mine = found == id;
+		if (mine && strlen(text) + strlen(line) < bytes)
+			strcat(text, line);
+	}
+	fclose(file);
+	return 0;
+}
+
+static const char *const constraints[] = {
+	"none", "dma_mask", "seg_boundary", "max_seg_size", "max_segs", "align",
+};
+
+static void print_reason(char *text, size_t bytes, const struct dmabuf_exporter_reason *reason)
+{
+	*text = 0;
+	if (reason->constraint)
+		snprintf(text, bytes, ", %s: allows 0x%llx, had 0x%llx",
+			 constraints[reason->constraint], reason->allowed, reason->actual);
+}
+
+/*
+ * What the query says of a buffer's placement, as debugfs and fdinfo print it.
+ * @asker is the id of the attachment that has moved it, if one has.
+ */
+static void print_placement(char *text, size_t bytes,
+			    const struct dmabuf_exporter_placement *place, __u32 asker)
+{
+	static const char *const states[] = { "empty", "backed", "mapped", "draining", "moving" };
+	char reason[128], *end = text + bytes;
+
+	text += snprintf(text, end - text, "  placement: %s", states[place->state]);
+	if (*place->here.kind)
+		text += snprintf(text, end - text, ", %s, %u bits, %u chunks", place->here.kind,
+				 place->here.bits, place->here.chunks);
+	text += snprintf(text, end - text, ", %u readers, %u writers, %u waiting%s%s%s\n",
+			 place->readers, place->writers, place->waiting,
+			 place->flags & DMABUF_EXPORTER_FIXED ? ", fixed" : "",
+			 place->flags & DMABUF_EXPORTER_NO_LATE_ATTACH ? ", no late attach" : "",
+			 place->flags & DMABUF_EXPORTER_ONE_WRITER ? ", one writer" : "");
+	if (place->state == DMABUF_EXPORTER_DRAINING) {
+		print_reason(reason, sizeof(reason), &place->next);
+		text += snprintf(text, end - text, "  draining for: %s%s\n", place->next.device,
+				 reason);
+	}
+	text += snprintf(text, end - text,
+			 "  counters: %llu allocs, %llu moves, %llu failures, %llu stalls, %llu bytes moved, %llu ns drained\n",
+			 place->allocs, place->moves, place->failures, place->stalls,
+			 place->moved_bytes, place->drain_ns);
+	if (*place->move.device) {
+		print_reason(reason, sizeof(reason), &place->move);
+		text += snprintf(text, end - text,
+				 "  last move: for attachment %u of %s%s, %llu bytes from %s (%u bits, %u chunks) to %s (%u bits, %u chunks), drained %llu ns\n",
+				 asker, place->move.device, reason, place->move_bytes,
+				 place->from.kind, place->from.bits, place->from.chunks,
+				 place->to.kind, place->to.bits, place->to.chunks,
+				 place->move_drain_ns);
+	}
+	if (place->refusal.error) {
+		print_reason(reason, sizeof(reason), &place->refusal);
+		snprintf(text, end - text, "  last refusal: of %s, error -%u%s\n",
+			 place->refusal.device, place->refusal.error, reason);
+	}
+}
+
+/* Do debugfs, fdinfo and the query say the same of where a buffer lies, and why? */
+static bool placement_is_shown(int exporter, int fd, __u32 asker)
+{
+	static char expected[2048], debugfs[8192], fdinfo[8192];
+	struct dmabuf_exporter_placement place;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	if (placement_query(exporter, fd, &place) ||
+	    text_of(BUFFERS_FILE, buffer_id(exporter, fd), debugfs, sizeof(debugfs)) ||
+	    text_of(path, -1, fdinfo, sizeof(fdinfo)))
+		return false;
+	print_placement(expected, sizeof(expected), &place, asker);
+	if (strstr(debugfs, expected) && strstr(fdinfo, expected))
+		return true;
+	printf("# expected:\n%s# debugfs:\n%s# fdinfo:\n%s", expected, debugfs, fdinfo);
+	fflush(stdout);
+	return false;
+}
+
+/* proves: N1, N3, N4, N5 */
+TEST_F(observe, debugfs_and_fdinfo_tell_where_a_buffer_lies_and_why)
+{
+	struct dmabuf_importer_constraints limits = no_limits;
+	struct dmabuf_exporter_placement place;
+	struct dmabuf_importer_query query;
+	struct waiter waiter = {};
+	struct user first;
+	long long strict;
+	int fd;
+
+	/* Nothing there yet. */
+	EXPECT_TRUE(placement_is_shown(self->exporter, self->fd, 0));
+
+	fd = buffer_in_pieces(self->exporter, self->importer, self->soft, self->bytes, 0, &first);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(placement_is_shown(self->exporter, fd, 0));
+	limits.dma_mask = 0xffff;
+	EXPECT_EQ(-EOPNOTSUPP, attach_limited(self->importer, fd, self->soft, &limits));
+	EXPECT_TRUE(placement_is_shown(self->exporter, fd, 0));
+
+	limits = no_limits;
+	limits.max_segs = 1;
+	strict = attach_limited(self->importer, fd, self->soft, &limits);
+	ASSERT_LT(0, strict);
+	ASSERT_EQ(0, attachment_query(self->importer, strict, &query));
+	ASSERT_EQ(0, waiter_start(&waiter, self->importer, strict, DMABUF_IMPORTER_TO_DEVICE));
+	ASSERT_TRUE(placement_becomes(self->exporter, fd, DMABUF_EXPORTER_DRAINING, 1));
+	EXPECT_TRUE(placement_is_shown(self->exporter, fd, 0));
+	ASSERT_EQ(0, unmap(self->importer, first.mapping));
+	ASSERT_LT(0, waiter_finish(&waiter));
+	EXPECT_TRUE(placement_is_shown(self->exporter, fd, query.attachment_id));
+	ASSERT_EQ(0, unmap(self->importer, waiter.mapping));
+	EXPECT_TRUE(placement_is_shown(self->exporter, fd, query.attachment_id));
+	ASSERT_EQ(0, placement_query(self->exporter, fd, &place));
+	EXPECT_EQ(1, place.moves);
+	EXPECT_EQ(EOPNOTSUPP, place.refusal.error);
+	close(fd);
+}
+
+/* proves: N6, M3 */
+TEST_F(observe, debugfs_and_fdinfo_tell_what_a_buffer_allows)
+{
+	const __u32 all = DMABUF_EXPORTER_FIXED | DMABUF_EXPORTER_NO_LATE_ATTACH |
+			  DMABUF_EXPORTER_ONE_WRITER;
+	__u32 flags;
+	int fd;
+
+	for (flags = 0; flags <= all; flags += DMABUF_EXPORTER_FIXED) {
+		fd = buffer_export_flags(self->exporter, 1, DMABUF_EXPORTER_AUTO, flags,
+					 O_RDWR | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		EXPECT_TRUE(placement_is_shown(self->exporter, fd, 0)) TH_LOG("flags 0x%x", flags);
+		close(fd);
+	}
+	/* Refused for the policy, so without a constraint. */
+	fd = buffer_export_flags(self->exporter, 1, DMABUF_EXPORTER_AUTO, all, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_LT(0, map(self->importer, attach(self->importer, fd, self->soft),
+			 DMABUF_IMPORTER_TO_DEVICE));
+	EXPECT_EQ(-EBUSY, attach(self->importer, fd, self->soft));
+	EXPECT_TRUE(placement_is_shown(self->exporter, fd, 0));
+	close(fd);
 }
 
 /* proves: F3 */
@@ -338,8 +500,9 @@ static bool trace_has(FIXTURE_DATA(trace) *self, const char *event, const char *
 TEST_F(trace, each_step_fires_its_event_once_and_in_order)
 {
 	static const char * const steps[] = {
-		"dmabuf_export", "dmabuf_fd", "dmabuf_get", "dmabuf_attach", "dmabuf_map",
-		"dmabuf_unmap", "dmabuf_detach", "dmabuf_put", "dmabuf_release",
+		"dmabuf_export", "dmabuf_fd", "dmabuf_get", "dmabuf_attach",
+		"dmabuf_placement_alloc", "dmabuf_map", "dmabuf_unmap", "dmabuf_detach",
+		"dmabuf_put", "dmabuf_release",
 	};
 	struct dmabuf_importer_engine engine;
 	struct dmabuf_importer_query query;
@@ -402,7 +565,130 @@ TEST_F(trace, hand_out_that_fails_shows_no_fd_and_a_release)
 	munmap(page, page_size());
 }
 
-/* proves: A3, A1 */
+/* Takes a word off a text, wherever it stands. */
+static void without(char *text, const char *word)
+{
+	size_t bytes = strlen(word);
+
+	while ((text = strstr(text, word))) {
+		if (text[bytes] == ' ' || !text[bytes])
+			memmove(text, text + bytes, strlen(text + bytes) + 1);
+		else
+			text += bytes;
+	}
+}
+
+/* proves: N1, N3, N4 */
+TEST_F(trace, move_tells_who_wanted_it_and_why_and_from_where_to_where)
+{
+	static const char * const steps[] = {
+		"dmabuf_export", "dmabuf_fd", "dmabuf_attach", "dmabuf_placement_alloc",
+		"dmabuf_map", "dmabuf_attach", "dmabuf_placement_drain", "dmabuf_placement_wait",
+		"dmabuf_unmap", "dmabuf_placement_alloc", "dmabuf_placement_move", "dmabuf_map",
+	};
+	struct dmabuf_importer_constraints limits = no_limits;
+	struct dmabuf_exporter_placement before, after;
+	struct dmabuf_importer_engine engine;
+	struct dmabuf_importer_query query;
+	char names[4096], expected[512] = "", text[512];
+	struct waiter waiter = {};
+	struct user first;
+	long long strict;
+	cpu_set_t cpu;
+	size_t i;
+	int fd;
+
+	/* On one CPU, so that there is no doubt about the order. */
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(cpu), &cpu));
+	fd = buffer_in_pieces(self->exporter, self->importer, self->soft, 50000, 0, &first);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, placement_query(self->exporter, fd, &before));
+	limits.max_segs = 1;
+	strict = attach_limited(self->importer, fd, self->soft, &limits);
+	ASSERT_LT(0, strict);
+	ASSERT_EQ(0, attachment_query(self->importer, strict, &query));
+	ASSERT_EQ(0, waiter_start(&waiter, self->importer, strict, DMABUF_IMPORTER_TO_DEVICE));
+	ASSERT_TRUE(placement_becomes(self->exporter, fd, DMABUF_EXPORTER_DRAINING, 1));
+	ASSERT_EQ(0, unmap(self->importer, first.mapping));
+	ASSERT_LT(0, waiter_finish(&waiter));
+	ASSERT_EQ(0, placement_query(self->exporter, fd, &after));
+
+	ASSERT_EQ(0, events_of(self, query.buffer_id, names, sizeof(names)));
+	/* Of our own queries, mostly. */
+	without(names, " dmabuf_get");
+	without(names, " dmabuf_put");
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		strcat(expected, " ");
+		strcat(expected, steps[i]);
+	}
+	EXPECT_STREQ(expected, names);
+
+	ASSERT_EQ(0, engine_describe(self->importer, self->soft, &engine));
+	snprintf(text, sizeof(text), "buffer=%llu size=50000 kind=\"%s\" bits=%u chunks=%u ",
+		 query.buffer_id, before.here.kind, before.here.bits, before.here.chunks);
+	EXPECT_TRUE(trace_has(self, " dmabuf_placement_alloc:", text));
+	snprintf(text, sizeof(text),
+		 "buffer=%llu size=50000 kind=\"%s\" bits=%u chunks=1 needs_dma_mask=0xffffffffffffffff needs_max_segs=1\n",
+		 query.buffer_id, after.here.kind, after.here.bits);
+	EXPECT_TRUE(trace_has(self, " dmabuf_placement_alloc:", text));
+	snprintf(text, sizeof(text),
+		 "buffer=%llu attachment=%u device=%s error=0 constraint=max_segs allowed=0x1 actual=0x%x\n",
+		 query.buffer_id, query.attachment_id, engine.device, first.segments);
+	EXPECT_TRUE(trace_has(self, " dmabuf_placement_drain:", text));
+	snprintf(text, sizeof(text),
+		 "buffer=%llu attachment=%u device=%s direction=to_device readers=0 writers=1\n",
+		 query.buffer_id, query.attachment_id, engine.device);
+	EXPECT_TRUE(trace_has(self, " dmabuf_placement_wait:", text));
+	snprintf(text, sizeof(text),
+		 "buffer=%llu attachment=%u device=%s constraint=max_segs allowed=0x1 actual=0x%x bytes=50000 from=\"%s\" from_bits=%u from_chunks=%u to=\"%s\" to_bits=%u to_chunks=1 drain_ns=%llu\n",
+		 query.buffer_id, query.attachment_id, engine.device, first.segments,
+		 before.here.kind, before.here.bits, before.here.chunks, after.here.kind,
+		 after.here.bits, after.move_drain_ns);
+	EXPECT_TRUE(trace_has(self, " dmabuf_placement_move:", text));
+	close(fd);
+}
+
+/* proves: N5, N6 */
+TEST_F(trace, refusal_tells_which_device_and_why)
+{
+	struct dmabuf_importer_constraints limits = no_limits;
+	struct dmabuf_exporter_placement place;
+	struct dmabuf_importer_engine engine;
+	char names[4096], text[256];
+	long long id;
+	int fd;
+
+	fd = buffer_export_flags(self->exporter, 1, DMABUF_EXPORTER_AUTO,
+				 DMABUF_EXPORTER_NO_LATE_ATTACH, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	id = buffer_id(self->exporter, fd);
+	ASSERT_LT(0, id);
+	limits.dma_mask = 0xffff;
+	EXPECT_EQ(-EOPNOTSUPP, attach_limited(self->importer, fd, self->soft, &limits));
+	ASSERT_EQ(0, placement_query(self->exporter, fd, &place));
+	ASSERT_EQ(0, events_of(self, id, names, sizeof(names)));
+	without(names, " dmabuf_get");
+	without(names, " dmabuf_put");
+	EXPECT_STREQ(" dmabuf_export dmabuf_fd dmabuf_placement_refuse", names);
+	ASSERT_EQ(0, engine_describe(self->importer, self->soft, &engine));
+	snprintf(text, sizeof(text),
+		 "buffer=%lld attachment=0 device=%s error=-%d constraint=dma_mask allowed=0xffff actual=0x%llx\n",
+		 id, engine.device, EOPNOTSUPP, place.refusal.actual);
+	EXPECT_TRUE(trace_has(self, " dmabuf_placement_refuse:", text));
+
+	ASSERT_LT(0, map(self->importer, attach(self->importer, fd, self->soft),
+			 DMABUF_IMPORTER_TO_DEVICE));
+	EXPECT_EQ(-EBUSY, attach(self->importer, fd, self->soft));
+	snprintf(text, sizeof(text),
+		 "buffer=%lld attachment=0 device=%s error=-%d constraint=none allowed=0x0 actual=0x0\n",
+		 id, engine.device, EBUSY);
+	EXPECT_TRUE(trace_has(self, " dmabuf_placement_refuse:", text));
+	close(fd);
+}
+
+/* proves: A1 */
 TEST_F(trace, step_that_fails_fires_nothing)
 {
 	char names[4096];

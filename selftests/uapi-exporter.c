@@ -2,6 +2,8 @@
 /* Every ioctl of /dev/dmabuf-exporter with every kind of wrong argument. */
 #include "ioctl-test.h"
 
+#include <stddef.h>
+
 #define BUFFER_BYTES 5000
 
 union argument {
@@ -10,6 +12,7 @@ union argument {
 	struct dmabuf_exporter_mmap_offset offset;
 	struct dmabuf_exporter_query query;
 	struct dmabuf_exporter_info info;
+	struct dmabuf_exporter_placement placement;
 };
 
 FIXTURE(exporter)
@@ -47,6 +50,11 @@ FIXTURE_VARIANT_ADD(exporter, info) {
 	.size = sizeof(struct dmabuf_exporter_info),
 };
 
+FIXTURE_VARIANT_ADD(exporter, placement) {
+	.cmd = DMABUF_EXPORTER_PLACEMENT,
+	.size = sizeof(struct dmabuf_exporter_placement),
+};
+
 /* An argument with nothing wrong in it. */
 static void prepare(FIXTURE_DATA(exporter) *self, const FIXTURE_VARIANT(exporter) *variant)
 {
@@ -63,6 +71,9 @@ static void prepare(FIXTURE_DATA(exporter) *self, const FIXTURE_VARIANT(exporter
 	case DMABUF_EXPORTER_QUERY:
 		self->arg.query.fd = self->fd;
 		break;
+	case DMABUF_EXPORTER_PLACEMENT:
+		self->arg.placement.fd = self->fd;
+		break;
 	}
 }
 
@@ -78,6 +89,11 @@ static bool answer_is_right(FIXTURE_DATA(exporter) *self, const FIXTURE_VARIANT(
 	case DMABUF_EXPORTER_QUERY:
 		return (long long)self->arg.query.id == self->id &&
 		       self->arg.query.bytes == BUFFER_BYTES;
+	case DMABUF_EXPORTER_PLACEMENT:
+		return self->arg.placement.state == DMABUF_EXPORTER_EMPTY &&
+		       all_bytes_are(&self->arg.placement.state,
+				     variant->size - offsetof(struct dmabuf_exporter_placement,
+							      state), 0);
 	default:
 		return (long long)self->arg.info.buffers == self->before.buffers + 1 &&
 		       self->arg.info.file_bytes == page_align(BUFFER_BYTES);
@@ -236,6 +252,28 @@ FIXTURE_TEARDOWN(device)
 	EXPECT_TRUE(counters_back_to(&self->before));
 }
 
+#define EXPORT_FLAGS (DMABUF_EXPORTER_POPULATE | DMABUF_EXPORTER_FIXED | \
+		      DMABUF_EXPORTER_NO_LATE_ATTACH | DMABUF_EXPORTER_ONE_WRITER)
+
+TEST_F(device, known_flags_of_an_export_go_together)
+{
+	struct dmabuf_exporter_placement place;
+	__u32 flags;
+	int fd;
+
+	for (flags = 0; flags <= EXPORT_FLAGS; flags++) {
+		fd = buffer_export_flags(self->exporter, 1, 0, flags, O_RDWR);
+		ASSERT_LE(0, fd) TH_LOG("flags 0x%x", flags);
+		place = (struct dmabuf_exporter_placement) { .argsz = sizeof(place), .fd = fd };
+		ASSERT_EQ(0, do_ioctl(self->exporter, DMABUF_EXPORTER_PLACEMENT, &place));
+		/* To populate is done, and nothing that the buffer is. */
+		EXPECT_EQ(flags & ~DMABUF_EXPORTER_POPULATE, place.flags);
+		EXPECT_EQ(flags & DMABUF_EXPORTER_POPULATE ? DMABUF_EXPORTER_BACKED :
+							     DMABUF_EXPORTER_EMPTY, place.state);
+		close(fd);
+	}
+}
+
 TEST_F(device, unknown_flags_of_an_export_are_rejected)
 {
 	__u32 bit;
@@ -243,13 +281,15 @@ TEST_F(device, unknown_flags_of_an_export_are_rejected)
 	for (bit = 0; bit < 32; bit++) {
 		__u32 flag = 1U << bit;
 
-		if (flag != DMABUF_EXPORTER_POPULATE) {
+		if (!(flag & EXPORT_FLAGS)) {
 			EXPECT_EQ(-EINVAL, buffer_export_flags(self->exporter, 1, 0, flag, O_RDWR))
+				TH_LOG("flag 0x%x", flag);
+			EXPECT_EQ(-EINVAL, buffer_export_flags(self->exporter, 1, 0,
+							       flag | EXPORT_FLAGS, O_RDWR))
 				TH_LOG("flag 0x%x", flag);
 		}
 		EXPECT_EQ(-EINVAL, buffer_export_flags(self->exporter, 1, 0,
-						       flag | ~(__u32)DMABUF_EXPORTER_POPULATE,
-						       O_RDWR));
+						       flag | ~(__u32)EXPORT_FLAGS, O_RDWR));
 	}
 }
 
@@ -279,11 +319,16 @@ TEST_F(device, fd_that_the_caller_put_in_is_not_looked_at)
 
 TEST_F(device, fd_that_is_not_open_is_a_bad_one)
 {
+	struct dmabuf_exporter_placement place;
 	struct dmabuf_exporter_query query;
 	int fds[] = { -1, INT_MAX, INT_MIN, lowest_free_fd() };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		place = (struct dmabuf_exporter_placement) {
+			.argsz = sizeof(place), .fd = fds[i],
+		};
+		EXPECT_EQ(-EBADF, do_ioctl(self->exporter, DMABUF_EXPORTER_PLACEMENT, &place));
 		EXPECT_EQ(-EBADF, buffer_query(self->exporter, fds[i], &query));
 		EXPECT_EQ(-EBADF, buffer_offset(self->exporter, fds[i]));
 	}
@@ -291,11 +336,16 @@ TEST_F(device, fd_that_is_not_open_is_a_bad_one)
 
 TEST_F(device, file_that_is_no_buffer_is_rejected)
 {
+	struct dmabuf_exporter_placement place;
 	struct dmabuf_exporter_query query;
 	int fds[] = { open("/dev/null", O_RDWR), self->exporter, self->importer };
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		place = (struct dmabuf_exporter_placement) {
+			.argsz = sizeof(place), .fd = fds[i],
+		};
+		EXPECT_EQ(-EINVAL, do_ioctl(self->exporter, DMABUF_EXPORTER_PLACEMENT, &place));
 		EXPECT_EQ(-EINVAL, buffer_query(self->exporter, fds[i], &query));
 		EXPECT_EQ(-EINVAL, buffer_offset(self->exporter, fds[i]));
 	}
@@ -317,8 +367,8 @@ TEST_F(device, ioctl_that_does_not_exist_is_refused)
 {
 	union argument arg = { .argsz = sizeof(arg) };
 
-	EXPECT_EQ(0, unknown_ioctl_that_is_known(self->exporter, DMABUF_EXPORTER_IOC, 4, &arg));
-	EXPECT_EQ(-ENOTTY, do_ioctl(self->exporter, DMABUF_EXPORTER_INFO + 1, NULL));
+	EXPECT_EQ(0, unknown_ioctl_that_is_known(self->exporter, DMABUF_EXPORTER_IOC, 5, &arg));
+	EXPECT_EQ(-ENOTTY, do_ioctl(self->exporter, DMABUF_EXPORTER_PLACEMENT + 1, NULL));
 }
 
 TEST_F(device, node_is_not_for_reading_and_writing)

@@ -42,10 +42,26 @@ enum dmabuf_exporter_backing {
  */
 #define DMABUF_EXPORTER_POPULATE (1U << 0)
 
+/*
+ * Flags of DMABUF_EXPORTER_EXPORT: what the buffer allows.  Without them it moves
+ * to other memory when a device maps it that cannot reach it where it is, anybody
+ * may attach at any time, and any number may have it mapped, whatever the
+ * direction.
+ *
+ * FIXED: the buffer stays where it was first put; a device that attaches later
+ *	and cannot reach it there is refused.
+ * NO_LATE_ATTACH: nobody attaches any more once the buffer has been mapped.
+ * ONE_WRITER: mapped by many devices that read, or by one that writes; a map
+ *	waits for its turn.
+ */
+#define DMABUF_EXPORTER_FIXED (1U << 1)
+#define DMABUF_EXPORTER_NO_LATE_ATTACH (1U << 2)
+#define DMABUF_EXPORTER_ONE_WRITER (1U << 3)
+
 /**
  * struct dmabuf_exporter_export - DMABUF_EXPORTER_EXPORT: make a buffer
  * @argsz: in: sizeof(struct dmabuf_exporter_export)
- * @flags: in: 0 or DMABUF_EXPORTER_POPULATE
+ * @flags: in: DMABUF_EXPORTER_POPULATE and so on, or 0
  * @bytes: in: size of the buffer, bytes, not 0; need not be a multiple of the
  *	page size.  The memory is zeroed.
  * @backing: in: one of enum dmabuf_exporter_backing
@@ -78,9 +94,9 @@ struct dmabuf_exporter_export {
  *	bytes; valid as long as the buffer lives
  *
  * The mapping must be MAP_SHARED and lie within the buffer's pages (mmap() says
- * -EINVAL otherwise), and it keeps the storage, not the buffer, alive.  The CPU
- * sees what devices wrote after their unmap, and devices what the CPU wrote
- * before their map.
+ * -EINVAL otherwise), and it keeps the buffer alive.  The CPU sees what devices
+ * wrote after their unmap, and devices what the CPU wrote before their map.  The
+ * mapping follows the buffer when it moves.
  *
  * Errors: -EBADF (fd is not open), -EINVAL (fd is no buffer, or of another
  * exporter), -ENOSPC (no offset left), -ENOMEM, -EINTR (a signal came).  Those of
@@ -121,6 +137,123 @@ struct dmabuf_exporter_query {
 };
 
 /**
+ * enum dmabuf_exporter_state - where a buffer is in its life
+ * @DMABUF_EXPORTER_EMPTY: no memory yet
+ * @DMABUF_EXPORTER_BACKED: memory, and no device has it mapped
+ * @DMABUF_EXPORTER_MAPPED: a device has it mapped
+ * @DMABUF_EXPORTER_DRAINING: as MAPPED, and a device that needs other memory waits
+ *	for the unmap; all that come now wait behind it
+ * @DMABUF_EXPORTER_MOVING: memory is being taken, or the bytes are on their way
+ */
+enum dmabuf_exporter_state {
+	DMABUF_EXPORTER_EMPTY = 0,
+	DMABUF_EXPORTER_BACKED = 1,
+	DMABUF_EXPORTER_MAPPED = 2,
+	DMABUF_EXPORTER_DRAINING = 3,
+	DMABUF_EXPORTER_MOVING = 4,
+};
+
+/**
+ * enum dmabuf_exporter_constraint - what of a device could not be met
+ * @DMABUF_EXPORTER_CONSTRAINT_NONE: nothing, or another reason
+ * @DMABUF_EXPORTER_CONSTRAINT_DMA_MASK: highest address
+ * @DMABUF_EXPORTER_CONSTRAINT_SEG_BOUNDARY: boundary that no segment may cross
+ * @DMABUF_EXPORTER_CONSTRAINT_MAX_SEG_SIZE: bytes of a segment
+ * @DMABUF_EXPORTER_CONSTRAINT_MAX_SEGS: number of segments
+ * @DMABUF_EXPORTER_CONSTRAINT_ALIGN: where segments start
+ */
+enum dmabuf_exporter_constraint {
+	DMABUF_EXPORTER_CONSTRAINT_NONE = 0,
+	DMABUF_EXPORTER_CONSTRAINT_DMA_MASK = 1,
+	DMABUF_EXPORTER_CONSTRAINT_SEG_BOUNDARY = 2,
+	DMABUF_EXPORTER_CONSTRAINT_MAX_SEG_SIZE = 3,
+	DMABUF_EXPORTER_CONSTRAINT_MAX_SEGS = 4,
+	DMABUF_EXPORTER_CONSTRAINT_ALIGN = 5,
+};
+
+/**
+ * struct dmabuf_exporter_reason - which device, and what about it
+ * @device: its name in sysfs, with a NUL; cut off if it is longer
+ * @constraint: enum dmabuf_exporter_constraint
+ * @error: of a refusal: the errno, positive; of a move: 0
+ * @allowed: by the device
+ * @actual: what the memory had, or would have had at best; of an address only
+ *	its number of bits, as a mask
+ */
+struct dmabuf_exporter_reason {
+	char device[32];
+	__u32 constraint;
+	__u32 error;
+	__u64 allowed;
+	__u64 actual;
+};
+
+/**
+ * struct dmabuf_exporter_place - memory that a buffer lies or lay in
+ * @kind: for people, as "scattered pages", with a NUL; empty for none
+ * @bits: of the highest physical address
+ * @chunks: physically contiguous pieces
+ */
+struct dmabuf_exporter_place {
+	char kind[24];
+	__u32 bits;
+	__u32 chunks;
+};
+
+/**
+ * struct dmabuf_exporter_placement - DMABUF_EXPORTER_PLACEMENT: where a buffer
+ *	lies, how it came there, and who was refused
+ * @argsz: in: sizeof(struct dmabuf_exporter_placement)
+ * @fd: in: a buffer of this exporter
+ * @state: out: enum dmabuf_exporter_state
+ * @flags: out: those of DMABUF_EXPORTER_EXPORT that say what the buffer allows
+ * @readers: out: outstanding mappings of devices that read
+ * @writers: out: other outstanding mappings
+ * @waiting: out: maps that wait
+ * @reserved: out: 0
+ * @allocs: out: how often memory was taken for it
+ * @moves: out: how often it moved
+ * @failures: out: moves that were asked for and did not happen
+ * @stalls: out: maps that had to wait for others
+ * @moved_bytes: out: by all moves
+ * @drain_ns: out: spent waiting for others to unmap, by all moves, ns
+ * @here: out: where it lies
+ * @from: out: last move: where it lay
+ * @to: out: last move: where it went
+ * @move: out: last move: who asked for it, and why; an empty name for none
+ * @move_bytes: out: last move
+ * @move_drain_ns: out: last move
+ * @refusal: out: the last device that was refused; an empty name for none
+ * @next: out: while DRAINING: who waits to move it, and why
+ *
+ * Errors: -EBADF, -EINVAL as for DMABUF_EXPORTER_MMAP_OFFSET.
+ */
+struct dmabuf_exporter_placement {
+	__u32 argsz;
+	__s32 fd;
+	__u32 state;
+	__u32 flags;
+	__u32 readers;
+	__u32 writers;
+	__u32 waiting;
+	__u32 reserved;
+	__u64 allocs;
+	__u64 moves;
+	__u64 failures;
+	__u64 stalls;
+	__u64 moved_bytes;
+	__u64 drain_ns;
+	struct dmabuf_exporter_place here;
+	struct dmabuf_exporter_place from;
+	struct dmabuf_exporter_place to;
+	struct dmabuf_exporter_reason move;
+	__u64 move_bytes;
+	__u64 move_drain_ns;
+	struct dmabuf_exporter_reason refusal;
+	struct dmabuf_exporter_reason next;
+};
+
+/**
  * struct dmabuf_exporter_info - DMABUF_EXPORTER_INFO: the exporter as a whole
  * @argsz: in: sizeof(struct dmabuf_exporter_info)
  * @flags: out: DMABUF_EXPORTER_INFO_REGION
@@ -148,5 +281,6 @@ struct dmabuf_exporter_info {
 #define DMABUF_EXPORTER_MMAP_OFFSET _IO(DMABUF_EXPORTER_IOC, 1)
 #define DMABUF_EXPORTER_QUERY _IO(DMABUF_EXPORTER_IOC, 2)
 #define DMABUF_EXPORTER_INFO _IO(DMABUF_EXPORTER_IOC, 3)
+#define DMABUF_EXPORTER_PLACEMENT _IO(DMABUF_EXPORTER_IOC, 4)
 
 #endif /* _UAPI_DMABUF_CORE_EXPORTER_H */
