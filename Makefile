@@ -5,7 +5,8 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
 DESTDIR ?=
 INSTALL ?= install
-TARGETS ?= x86_64-6.1 arm64-6.1 x86_64-6.1-icount raspi3b
+TARGETS ?= x86_64-6.1 arm64-6.1 x86_64-6.1-edus arm64-6.1-edus x86_64-6.1-iommu \
+	arm64-6.1-smmu x86_64-6.1-swiotlb x86_64-6.1-icount raspi3b
 
 # Where other modules find the API: headers, and Module.symvers for KBUILD_EXTRA_SYMBOLS.
 API := $(DESTDIR)$(PREFIX)/src/dmabuf-core
@@ -72,7 +73,7 @@ lint:
 
 help:
 	@echo 'Try it, on Debian 12; missing packages and a kernel are fetched:'
-	@echo '  demo         a buffer goes through all six steps in a virtual machine'
+	@echo '  demo         a buffer goes through all six steps in a virtual machine, and moves'
 	@echo '  check        all selftests in virtual machines, x86-64 and arm64;'
 	@echo '               PROGRAMS="map mmap" and TARGETS=arm64-6.1 run a part of them'
 	@echo '  check-debug  all selftests on a kernel with KASAN, lockdep, kmemleak and more'

@@ -166,7 +166,7 @@ static const char *const op_names[DMABUF_TEST_OP_NR] = {
 };
 
 /* Instructions of each call; the least of some rounds, as interrupts only add. */
-static int measure(int node, __u64 *instructions)
+static int measure(int node, __u32 flags, __u64 *instructions)
 {
 	struct dmabuf_test_cost arg;
 	unsigned int op, round;
@@ -176,6 +176,7 @@ static int measure(int node, __u64 *instructions)
 		memset(&arg, 0, sizeof(arg));
 		arg.argsz = sizeof(arg);
 		arg.n = BATCH;
+		arg.flags = flags;
 		ret = do_ioctl(node, DMABUF_TEST_COST, &arg);
 		if (ret)
 			return ret;
@@ -197,8 +198,8 @@ TEST_F(cost, of_each_call_beside_the_kernels_own_dma_buf)
 
 	kernel = open_node(DMABUF_TEST_KERNEL_NODE);
 	ASSERT_LE(0, kernel);
-	ASSERT_EQ(0, measure(self->node, ours));
-	ASSERT_EQ(0, measure(kernel, theirs));
+	ASSERT_EQ(0, measure(self->node, 0, ours));
+	ASSERT_EQ(0, measure(kernel, 0, theirs));
 	for (op = 0; op < DMABUF_TEST_OP_NR; op++)
 		if (op_names[op])
 			note("%s: %llu instructions, the kernel's %llu\n", op_names[op],
@@ -207,6 +208,26 @@ TEST_F(cost, of_each_call_beside_the_kernels_own_dma_buf)
 	EXPECT_GE(theirs[DMABUF_TEST_OP_EXPORT], ours[DMABUF_TEST_OP_EXPORT]);
 	EXPECT_GE((theirs[DMABUF_TEST_OP_MAP] + theirs[DMABUF_TEST_OP_UNMAP]) * 3 / 2,
 		  ours[DMABUF_TEST_OP_MAP] + ours[DMABUF_TEST_OP_UNMAP]);
+	close(kernel);
+}
+
+/* Exporters that do nothing, on the placement layer and not. */
+TEST_F(cost, of_the_placement_layer_where_nobody_moves)
+{
+	__u64 layer[DMABUF_TEST_OP_NR], plain[DMABUF_TEST_OP_NR], theirs[DMABUF_TEST_OP_NR];
+	int kernel;
+
+	kernel = open_node(DMABUF_TEST_KERNEL_NODE);
+	ASSERT_LE(0, kernel);
+	ASSERT_EQ(0, measure(kernel, 0, theirs));
+	ASSERT_EQ(0, measure(self->node, 0, plain));
+	ASSERT_EQ(0, measure(self->node, DMABUF_TEST_LAYER, layer));
+	note("map: %llu instructions on the layer, %llu without; unmap: %llu and %llu\n",
+	     layer[DMABUF_TEST_OP_MAP], plain[DMABUF_TEST_OP_MAP],
+	     layer[DMABUF_TEST_OP_UNMAP], plain[DMABUF_TEST_OP_UNMAP]);
+	EXPECT_NE(plain[DMABUF_TEST_OP_MAP], layer[DMABUF_TEST_OP_MAP]);
+	EXPECT_GE((theirs[DMABUF_TEST_OP_MAP] + theirs[DMABUF_TEST_OP_UNMAP]) * 2,
+		  layer[DMABUF_TEST_OP_MAP] + layer[DMABUF_TEST_OP_UNMAP]);
 	close(kernel);
 }
 

@@ -4,11 +4,9 @@
  * waits, policies and absence, the order at the end, and memory that runs out.
  * Driven through dmabuf-test-ops.
  */
-#include "test-modules.h"
+#include "ops-test.h"
 
 #define MODULE "dmabuf_test_ops"
-
-enum { BIDIRECTIONAL, TO_DEVICE, FROM_DEVICE };
 
 #define BOTH_OPS (DMABUF_TEST_ATTACH_OP | DMABUF_TEST_DETACH_OP)
 
@@ -54,77 +52,12 @@ static struct dmabuf_test_state test_state(int node, __u32 buffer)
 	return arg;
 }
 
-/* Return: a handle, or what the core answered. */
-static int test_attach_limited(int node, int fd, __u32 device,
-			       const struct dmabuf_test_constraints *limits)
-{
-	struct dmabuf_test_attach arg = { .argsz = sizeof(arg), .fd = fd, .device = device };
-	int ret;
-
-	if (limits) {
-		arg.flags = DMABUF_TEST_CONSTRAIN;
-		arg.constraints = *limits;
-	}
-	ret = do_ioctl(node, DMABUF_TEST_ATTACH, &arg) ?: arg.ret;
-	return ret ?: (int)arg.attachment;
-}
-
-static int test_attach(int node, int fd, __u32 device)
-{
-	return test_attach_limited(node, fd, device, NULL);
-}
-
-static int test_detach(int node, __u32 attachment)
-{
-	struct dmabuf_test_detach arg = { .argsz = sizeof(arg), .attachment = attachment };
-
-	return do_ioctl(node, DMABUF_TEST_DETACH, &arg);
-}
-
 static int test_device_references(int node, __u32 device)
 {
 	struct dmabuf_test_device arg = { .argsz = sizeof(arg), .device = device };
 	int ret = do_ioctl(node, DMABUF_TEST_DEVICE, &arg);
 
 	return ret ?: (int)arg.references;
-}
-
-/* Return: a handle, or what the core answered. */
-static int test_map_into(int node, __u32 attachment, __u32 direction, struct dmabuf_test_map *arg)
-{
-	int ret;
-
-	memset(arg, 0, sizeof(*arg));
-	arg->argsz = sizeof(*arg);
-	arg->attachment = attachment;
-	arg->direction = direction;
-	ret = do_ioctl(node, DMABUF_TEST_MAP, arg) ?: arg->ret;
-	return ret ?: (int)arg->mapping;
-}
-
-static int test_map(int node, __u32 attachment, __u32 direction)
-{
-	struct dmabuf_test_map arg;
-
-	return test_map_into(node, attachment, direction, &arg);
-}
-
-static int test_unmap(int node, __u32 mapping)
-{
-	struct dmabuf_test_unmap arg = { .argsz = sizeof(arg), .mapping = mapping };
-
-	return do_ioctl(node, DMABUF_TEST_UNMAP, &arg);
-}
-
-/* Return: how many bytes are @value, after writing it if @write. */
-static long long test_touch(int node, __u32 mapping, __u32 write, __u32 value)
-{
-	struct dmabuf_test_touch arg = {
-		.argsz = sizeof(arg), .mapping = mapping, .write = write, .value = value,
-	};
-	int ret = do_ioctl(node, DMABUF_TEST_TOUCH, &arg);
-
-	return ret ?: (long long)arg.equal;
 }
 
 static int test_hold(int node, int fd)
@@ -139,38 +72,6 @@ static int test_drop(int node, __u32 flags)
 	struct dmabuf_test_hold arg = { .argsz = sizeof(arg), .flags = flags };
 
 	return do_ioctl(node, DMABUF_TEST_DROP, &arg);
-}
-
-static int test_alloc(int node, __u32 op, __u32 times, __u32 fail, struct dmabuf_test_alloc *arg)
-{
-	memset(arg, 0, sizeof(*arg));
-	arg->argsz = sizeof(*arg);
-	arg->op = op;
-	arg->times = times;
-	arg->fail = fail;
-	return do_ioctl(node, DMABUF_TEST_ALLOC, arg);
-}
-
-/* Return: the number behind @key in the fdinfo of a buffer. */
-static long long fdinfo_number(int fd, const char *key)
-{
-	char path[64], text[4096], *at;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	if (file_read(path, text, sizeof(text)) < 0)
-		return -1;
-	at = strstr(text, key);
-	return at ? strtoll(at + strlen(key), NULL, 10) : -1;
-}
-
-static long long attachments_of(int fd)
-{
-	return fdinfo_number(fd, "dmabuf_attachments:\t");
-}
-
-static long long mappings_of(int fd)
-{
-	return fdinfo_number(fd, "dmabuf_mappings:\t");
 }
 
 /* The node, and a check that all that a test made is gone after it. */
@@ -414,25 +315,6 @@ TEST_F(map_error, arrives_and_leaves_no_trace)
 
 /* Maps that wait */
 
-static void on_signal(int number)
-{
-}
-
-/* Maps in a child, which a signal may reach; exits with 0, or the errno of the map. */
-static pid_t map_in_child(int node, __u32 attachment, int sa_flags)
-{
-	const struct sigaction action = { .sa_handler = on_signal, .sa_flags = sa_flags };
-	pid_t child = fork();
-	int ret;
-
-	if (child)
-		return child;
-	if (sigaction(SIGUSR1, &action, NULL))
-		_exit(255);
-	ret = test_map(node, attachment, TO_DEVICE);
-	_exit(ret < 0 ? -ret : 0);
-}
-
 /* A buffer whose exporter lets a map wait. */
 struct waiting {
 	int node;
@@ -513,36 +395,6 @@ TEST_F(waiting_map, is_ended_by_a_kill)
 }
 
 /* Readers and writers */
-
-struct mapper {
-	pthread_t thread;
-	int node;
-	int attachment;
-	__u32 direction;
-	int mapping;
-};
-
-static void *mapper_run(void *data)
-{
-	struct mapper *mapper = data;
-
-	mapper->mapping = test_map(mapper->node, mapper->attachment, mapper->direction);
-	return NULL;
-}
-
-static int mapper_start(struct mapper *mapper, int node, int attachment, __u32 direction)
-{
-	*mapper = (struct mapper) {
-		.node = node, .attachment = attachment, .direction = direction,
-	};
-	return pthread_create(&mapper->thread, NULL, mapper_run, mapper);
-}
-
-/* Return: the mapping. */
-static int mapper_join(struct mapper *mapper)
-{
-	return pthread_join(mapper->thread, NULL) ? -ESRCH : mapper->mapping;
-}
 
 /* proves: M3 */
 TEST_F(ops, many_readers_map_at_once_and_a_writer_waits_for_all)

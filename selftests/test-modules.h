@@ -75,6 +75,24 @@ static inline int kmsg_open(void)
 	return fd;
 }
 
+/* Is there a line, since the last call, with both texts? */
+static inline bool kmsg_tells(int kmsg, const char *text, const char *more)
+{
+	char record[2048];
+	bool told = false;
+	ssize_t n;
+
+	for (;;) {
+		n = read(kmsg, record, sizeof(record) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n <= 0)
+			return told;
+		record[n] = 0;
+		told |= strstr(record, text) && strstr(record, more);
+	}
+}
+
 /*
  * Return: lines of the core since the last call, each of which must have @text
  * in it; -1 if one has not.

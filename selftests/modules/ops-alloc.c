@@ -225,21 +225,48 @@ static int ops_alloc_map(struct dmabuf_test_alloc *arg, struct dmabuf_attachment
 	return PTR_ERR_OR_ZERO(sgt);
 }
 
+/* While another attachment has the buffer mapped, if that is asked for. */
+static int ops_alloc_beside(struct dmabuf_test_alloc *arg, struct dmabuf *dmabuf,
+			    struct dmabuf_attachment *attachment)
+{
+	struct dmabuf_attachment *other;
+	struct sg_table *sgt;
+	int ret;
+
+	if (!(arg->flags & DMABUF_TEST_MAPPED))
+		return ops_alloc_map(arg, attachment);
+	other = dmabuf_attach(dmabuf, &ops_pdevs[1]->dev);
+	if (IS_ERR(other))
+		return PTR_ERR(other);
+	sgt = dmabuf_map_attachment(other, DMA_BIDIRECTIONAL);
+	ret = PTR_ERR_OR_ZERO(sgt);
+	if (!ret) {
+		ret = ops_alloc_map(arg, attachment);
+		dmabuf_unmap_attachment(other, sgt);
+	}
+	dmabuf_detach(dmabuf, other);
+	return ret;
+}
+
 static int ops_alloc_attached(struct dmabuf_test_alloc *arg, struct dmabuf *dmabuf)
 {
 	struct dmabuf_attachment *attachment = dmabuf_attach(dmabuf, &ops_pdevs[0]->dev);
 	struct sg_table *first = NULL;
-	int ret;
+	int ret = 0;
 
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
+	if (arg->flags & DMABUF_TEST_LAYER)
+		ret = ops_null_take_storage(attachment);
+	if (ret)
+		goto out;
 	if (arg->op == DMABUF_TEST_OP_SECOND_MAP)
 		first = dmabuf_map_attachment(attachment, DMA_TO_DEVICE);
 	if (IS_ERR(first)) {
 		ret = PTR_ERR(first);
 		goto out;
 	}
-	ret = ops_alloc_map(arg, attachment);
+	ret = ops_alloc_beside(arg, dmabuf, attachment);
 	if (first)
 		dmabuf_unmap_attachment(attachment, first);
 out:
@@ -255,7 +282,8 @@ static int ops_alloc_run(struct dmabuf_test_alloc *arg)
 	if (arg->op == DMABUF_TEST_OP_EXPORT)
 		return ops_alloc_export(arg);
 
-	dmabuf = dmabuf_export(NULL, &ops_null, PAGE_SIZE, O_RDWR);
+	dmabuf = dmabuf_export(NULL, arg->flags & DMABUF_TEST_LAYER ? &ops_null_layer : &ops_null,
+			       PAGE_SIZE, O_RDWR);
 	if (!dmabuf)
 		return -ENOMEM;
 	if (arg->op == DMABUF_TEST_OP_ATTACH)
@@ -274,7 +302,8 @@ int ops_ucmd_alloc(struct dmabuf_ucmd *ucmd)
 	if (arg->op != DMABUF_TEST_OP_EXPORT && arg->op != DMABUF_TEST_OP_ATTACH &&
 	    arg->op != DMABUF_TEST_OP_MAP && arg->op != DMABUF_TEST_OP_SECOND_MAP)
 		return -EINVAL;
-	if (!arg->times || arg->times > OPS_MAX_TIMES || arg->reserved)
+	if (!arg->times || arg->times > OPS_MAX_TIMES ||
+	    arg->flags & ~(DMABUF_TEST_LAYER | DMABUF_TEST_MAPPED))
 		return -EINVAL;
 	arg->allocations = 0;
 	arg->failed = 0;

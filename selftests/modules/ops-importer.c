@@ -7,8 +7,10 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/file.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/scatterlist.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "ops.h"
@@ -146,6 +148,34 @@ static void ops_describe(struct dmabuf_test_map *arg, struct sg_table *sgt)
 		arg->bytes += sg_dma_len(sg);
 }
 
+static struct sg_table *ops_map_attachment(struct dmabuf_attachment *attachment,
+					   const struct dmabuf_test_map *arg)
+{
+	long timeout = MAX_SCHEDULE_TIMEOUT;
+
+	if (!(arg->flags & DMABUF_TEST_TIMEOUT))
+		return dmabuf_map_attachment(attachment, arg->direction);
+	if (arg->timeout_ms != DMABUF_TEST_FOREVER)
+		timeout = msecs_to_jiffies(arg->timeout_ms);
+	return dmabuf_map_attachment_timeout(attachment, arg->direction, timeout);
+}
+
+static struct sg_table *ops_map_counted(struct dmabuf_attachment *attachment,
+					struct dmabuf_test_map *arg)
+{
+	struct sg_table *sgt;
+	int ret;
+
+	if (!(arg->flags & DMABUF_TEST_COPIES))
+		return ops_map_attachment(attachment, arg);
+	ret = ops_copies_begin();
+	if (ret)
+		return ERR_PTR(ret);
+	sgt = ops_map_attachment(attachment, arg);
+	arg->copied_bytes = ops_copies_end(sgt);
+	return sgt;
+}
+
 int ops_ucmd_map(struct dmabuf_ucmd *ucmd)
 {
 	struct ops_file *ops = ucmd->file->private_data;
@@ -156,12 +186,14 @@ int ops_ucmd_map(struct dmabuf_ucmd *ucmd)
 
 	if (!attachment)
 		return -ENOENT;
+	if (arg->flags & ~(DMABUF_TEST_TIMEOUT | DMABUF_TEST_COPIES))
+		return -EINVAL;
 	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
 	if (!mapping)
 		return -ENOMEM;
 	mapping->attachment = attachment;
 
-	mapping->sgt = dmabuf_map_attachment(attachment->attachment, arg->direction);
+	mapping->sgt = ops_map_counted(attachment->attachment, arg);
 	arg->ret = PTR_ERR_OR_ZERO(mapping->sgt);
 	if (arg->ret) {
 		kfree(mapping);

@@ -14,6 +14,8 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include <dmabuf-core/placement.h>
+
 #include "ops.h"
 
 #define OPS_MAX_LIVE 100000
@@ -42,6 +44,57 @@ const struct dmabuf_ops ops_null = {
 	.release = ops_null_release,
 };
 
+/* The same on the placement layer: one storage for all buffers, that is nothing. */
+
+static struct dmabuf_storage ops_null_storage = { .kind = "nothing", .chunks = 1 };
+
+static struct dmabuf_storage *ops_null_storage_alloc(struct dmabuf *dmabuf,
+						     const struct dmabuf_constraints *needs,
+						     const struct dmabuf_storage *from)
+{
+	return &ops_null_storage;
+}
+
+static void ops_null_storage_free(struct dmabuf *dmabuf, struct dmabuf_storage *storage)
+{
+}
+
+static struct sg_table *ops_null_storage_map(struct dmabuf_attachment *attachment,
+					     struct dmabuf_storage *storage,
+					     enum dma_data_direction direction)
+{
+	return &ops_null_sgt;
+}
+
+static void ops_null_storage_unmap(struct dmabuf_attachment *attachment,
+				   struct dmabuf_storage *storage, struct sg_table *sgt)
+{
+}
+
+static const struct dmabuf_placement_ops ops_null_placement = {
+	.alloc = ops_null_storage_alloc,
+	.free = ops_null_storage_free,
+	.map = ops_null_storage_map,
+	.unmap = ops_null_storage_unmap,
+};
+
+const struct dmabuf_ops ops_null_layer = {
+	.owner = THIS_MODULE,
+	.placement = &ops_null_placement,
+	.release = ops_null_release,
+};
+
+/* From EMPTY to BACKED: what a first map does more than others. */
+int ops_null_take_storage(struct dmabuf_attachment *attachment)
+{
+	struct sg_table *sgt = dmabuf_map_attachment(attachment, DMA_BIDIRECTIONAL);
+
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+	dmabuf_unmap_attachment(attachment, sgt);
+	return 0;
+}
+
 /**
  * struct ops_live - what BUFFERS and ATTACHMENTS made
  * @n: of @buffers
@@ -56,14 +109,16 @@ struct ops_live {
 	struct dmabuf_attachment **attachments;
 };
 
-static struct dmabuf *ops_null_export(void)
+static struct dmabuf *ops_null_export(u32 flags)
 {
-	return dmabuf_export(NULL, &ops_null, PAGE_SIZE, O_RDWR | O_CLOEXEC);
+	return dmabuf_export(NULL, flags & DMABUF_TEST_LAYER ? &ops_null_layer : &ops_null,
+			     PAGE_SIZE, O_RDWR | O_CLOEXEC);
 }
 
 /**
  * struct ops_cost - one measurement
  * @n: most buffers
+ * @flags: of DMABUF_TEST_COST
  * @nr_buffers: made so far
  * @nr_attachments: made so far, one a buffer
  * @nr_mappings: made so far, one an attachment
@@ -72,6 +127,7 @@ static struct dmabuf *ops_null_export(void)
  */
 struct ops_cost {
 	u32 n;
+	u32 flags;
 	u32 nr_buffers;
 	u32 nr_attachments;
 	u32 nr_mappings;
@@ -113,7 +169,7 @@ static int ops_cost_run(struct ops_cost *cost, u64 *ns)
 
 	start = ktime_get_ns();
 	for (; cost->nr_buffers < cost->n; cost->nr_buffers++) {
-		cost->buffers[cost->nr_buffers] = ops_null_export();
+		cost->buffers[cost->nr_buffers] = ops_null_export(cost->flags);
 		if (!cost->buffers[cost->nr_buffers])
 			return -ENOMEM;
 	}
@@ -131,6 +187,12 @@ static int ops_cost_run(struct ops_cost *cost, u64 *ns)
 		cost->nr_attachments++;
 	}
 	ns[DMABUF_TEST_OP_ATTACH] = ktime_get_ns() - start;
+
+	for (i = 0; i < cost->n && cost->flags & DMABUF_TEST_LAYER; i++) {
+		ret = ops_null_take_storage(cost->attachments[i]);
+		if (ret)
+			return ret;
+	}
 
 	start = ktime_get_ns();
 	for (; cost->nr_mappings < cost->n; cost->nr_mappings++) {
@@ -171,10 +233,10 @@ static void ops_cost_undo(struct ops_cost *cost)
 int ops_ucmd_cost(struct dmabuf_ucmd *ucmd)
 {
 	struct dmabuf_test_cost *arg = ucmd->arg;
-	struct ops_cost cost = { .n = arg->n };
+	struct ops_cost cost = { .n = arg->n, .flags = arg->flags };
 	int ret = -ENOMEM;
 
-	if (!arg->n || arg->n > OPS_MAX_LIVE)
+	if (!arg->n || arg->n > OPS_MAX_LIVE || arg->flags & ~DMABUF_TEST_LAYER || arg->reserved)
 		return -EINVAL;
 	memset(arg->ns, 0, sizeof(arg->ns));
 	cost.buffers = vcalloc(arg->n, sizeof(*cost.buffers));
@@ -197,7 +259,7 @@ int ops_ucmd_fds(struct dmabuf_ucmd *ucmd)
 	int fd;
 
 	for (i = 0; i < arg->n; i++) {
-		dmabuf = ops_null_export();
+		dmabuf = ops_null_export(0);
 		if (!dmabuf)
 			return -ENOMEM;
 		fd = dmabuf_fd(dmabuf);
@@ -235,7 +297,7 @@ int ops_ucmd_buffers(struct dmabuf_ucmd *ucmd)
 
 	start = ktime_get_ns();
 	for (; live->n < arg->n; live->n++) {
-		live->buffers[live->n] = ops_null_export();
+		live->buffers[live->n] = ops_null_export(0);
 		if (!live->buffers[live->n])
 			return -ENOMEM;
 		cond_resched();

@@ -21,13 +21,13 @@ static const struct dmabuf_ucmd_entry ops_ucmds[] = {
 	DMABUF_UCMD(DMABUF_TEST_ATTACH, ops_ucmd_attach, struct dmabuf_test_attach, attachment),
 	DMABUF_UCMD(DMABUF_TEST_DETACH, ops_ucmd_detach, struct dmabuf_test_detach, attachment),
 	DMABUF_UCMD(DMABUF_TEST_DEVICE, ops_ucmd_device, struct dmabuf_test_device, reserved),
-	DMABUF_UCMD(DMABUF_TEST_MAP, ops_ucmd_map, struct dmabuf_test_map, address),
+	DMABUF_UCMD(DMABUF_TEST_MAP, ops_ucmd_map, struct dmabuf_test_map, copied_bytes),
 	DMABUF_UCMD(DMABUF_TEST_UNMAP, ops_ucmd_unmap, struct dmabuf_test_unmap, mapping),
 	DMABUF_UCMD(DMABUF_TEST_TOUCH, ops_ucmd_touch, struct dmabuf_test_touch, equal),
 	DMABUF_UCMD(DMABUF_TEST_HOLD, ops_ucmd_hold, struct dmabuf_test_hold, ret),
 	DMABUF_UCMD(DMABUF_TEST_DROP, ops_ucmd_drop, struct dmabuf_test_hold, ret),
-	DMABUF_UCMD(DMABUF_TEST_ALLOC, ops_ucmd_alloc, struct dmabuf_test_alloc, reserved),
-	DMABUF_UCMD(DMABUF_TEST_COST, ops_ucmd_cost, struct dmabuf_test_cost, ns),
+	DMABUF_UCMD(DMABUF_TEST_ALLOC, ops_ucmd_alloc, struct dmabuf_test_alloc, flags),
+	DMABUF_UCMD(DMABUF_TEST_COST, ops_ucmd_cost, struct dmabuf_test_cost, reserved),
 	DMABUF_UCMD(DMABUF_TEST_FDS, ops_ucmd_fds, struct dmabuf_test_live, ns),
 	DMABUF_UCMD(DMABUF_TEST_BUFFERS, ops_ucmd_buffers, struct dmabuf_test_live, ns),
 	DMABUF_UCMD(DMABUF_TEST_ATTACHMENTS, ops_ucmd_attachments, struct dmabuf_test_live, ns),
@@ -98,6 +98,8 @@ static int __init ops_init(void)
 			ret = PTR_ERR(ops_pdevs[i]);
 			goto err_devices;
 		}
+		/* A limit that a test wants it adds itself; else it is 64 KiB. */
+		dma_set_max_seg_size(&ops_pdevs[i]->dev, UINT_MAX);
 		dmabuf_device_set_coherent(&ops_pdevs[i]->dev);
 	}
 	ret = misc_register(&ops_misc);

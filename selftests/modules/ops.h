@@ -58,6 +58,8 @@ void ops_importer_close(struct ops_file *ops);
 
 /* ops-null.c */
 extern const struct dmabuf_ops ops_null;
+extern const struct dmabuf_ops ops_null_layer;
+int ops_null_take_storage(struct dmabuf_attachment *attachment);
 int ops_ucmd_cost(struct dmabuf_ucmd *ucmd);
 int ops_ucmd_fds(struct dmabuf_ucmd *ucmd);
 int ops_ucmd_buffers(struct dmabuf_ucmd *ucmd);
@@ -66,5 +68,9 @@ void ops_null_close(struct ops_file *ops);
 
 /* ops-alloc.c */
 int ops_ucmd_alloc(struct dmabuf_ucmd *ucmd);
+
+/* ops-copy.c */
+int ops_copies_begin(void);
+u64 ops_copies_end(struct sg_table *sgt);
 
 #endif /* _DMABUF_TEST_OPS_H */

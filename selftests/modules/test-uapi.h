@@ -17,6 +17,7 @@
 #define DMABUF_TEST_OPS_NODE "/dev/dmabuf-test-ops"
 #define DMABUF_TEST_GUIDE_NODE "/dev/dmabuf-test-guide"
 #define DMABUF_TEST_KERNEL_NODE "/dev/dmabuf-test-kernel"
+#define DMABUF_TEST_PLACE_NODE "/dev/dmabuf-test-placement"
 
 #define DMABUF_TEST_IOC 0xdd
 
@@ -283,6 +284,13 @@ struct dmabuf_test_device {
 	__u32 reserved;
 };
 
+/* Flags of DMABUF_TEST_MAP. */
+#define DMABUF_TEST_TIMEOUT 1	/* dmabuf_map_attachment_timeout() */
+#define DMABUF_TEST_COPIES 2	/* count what is copied meanwhile */
+
+/* A value of dmabuf_test_map.timeout_ms: MAX_SCHEDULE_TIMEOUT. */
+#define DMABUF_TEST_FOREVER 0xffffffff
+
 /**
  * struct dmabuf_test_map - DMABUF_TEST_MAP: dmabuf_map_attachment()
  * @argsz: in: sizeof(struct dmabuf_test_map)
@@ -293,6 +301,10 @@ struct dmabuf_test_device {
  * @segments: out: that the device sees
  * @bytes: out: sum of their lengths
  * @address: out: the first one's DMA address
+ * @flags: in: 0, DMABUF_TEST_TIMEOUT, DMABUF_TEST_COPIES
+ * @timeout_ms: in: with DMABUF_TEST_TIMEOUT; 0: do not wait; DMABUF_TEST_FOREVER
+ * @copied_bytes: out: with DMABUF_TEST_COPIES: by the current task inside the
+ *	call, into the buffer, in pieces of a page and more
  */
 struct dmabuf_test_map {
 	__u32 argsz;
@@ -303,6 +315,9 @@ struct dmabuf_test_map {
 	__u32 segments;
 	__u64 bytes;
 	__u64 address;
+	__u32 flags;
+	__u32 timeout_ms;
+	__u64 copied_bytes;
 };
 
 /**
@@ -360,6 +375,14 @@ enum dmabuf_test_op {
 	DMABUF_TEST_OP_NR,
 };
 
+/*
+ * Flags of DMABUF_TEST_ALLOC and DMABUF_TEST_COST: LAYER: the exporter is on the
+ * placement layer, and its storage has been taken before; MAPPED: of ALLOC with
+ * LAYER: another attachment has the buffer mapped all the time.
+ */
+#define DMABUF_TEST_LAYER 1
+#define DMABUF_TEST_MAPPED 2
+
 /**
  * struct dmabuf_test_alloc - DMABUF_TEST_ALLOC: watch memory allocations of a call
  * @argsz: in: sizeof(struct dmabuf_test_alloc)
@@ -371,7 +394,7 @@ enum dmabuf_test_op {
  *	of dmabuf_export()
  * @allocations: out: by the current task inside the calls
  * @failed: out: 1 if an allocation was made to fail
- * @reserved: in: 0
+ * @flags: in: 0, DMABUF_TEST_LAYER, DMABUF_TEST_MAPPED
  */
 struct dmabuf_test_alloc {
 	__u32 argsz;
@@ -381,7 +404,7 @@ struct dmabuf_test_alloc {
 	__s32 ret;
 	__u32 allocations;
 	__u32 failed;
-	__u32 reserved;
+	__u32 flags;
 };
 
 #define DMABUF_TEST_EXPORT _IO(DMABUF_TEST_IOC, 16)
@@ -404,6 +427,8 @@ struct dmabuf_test_alloc {
  * @argsz: in: sizeof(struct dmabuf_test_cost)
  * @n: in: buffers, attachments and mappings to make, up to 100000
  * @ns: out: for each enum dmabuf_test_op, ns for @n of them; 0: not measured
+ * @flags: in: 0 or DMABUF_TEST_LAYER; ignored by dmabuf-test-kernel
+ * @reserved: in: 0
  *
  * Everything that it makes is gone when the ioctl has returned.
  */
@@ -411,6 +436,8 @@ struct dmabuf_test_cost {
 	__u32 argsz;
 	__u32 n;
 	__u64 ns[DMABUF_TEST_OP_NR];
+	__u32 flags;
+	__u32 reserved;
 };
 
 /**
@@ -476,5 +503,215 @@ struct dmabuf_test_guide_log {
 #define DMABUF_TEST_GUIDE_END _IO(DMABUF_TEST_IOC, 53)
 #define DMABUF_TEST_GUIDE_DISCONNECT _IO(DMABUF_TEST_IOC, 54)
 #define DMABUF_TEST_GUIDE_LOG _IO(DMABUF_TEST_IOC, 55)
+
+/*
+ * dmabuf-test-placement: an exporter on the placement layer that does as it is
+ * told.  Its memory is real, and where it claims to lie is made up: one block
+ * below DMABUF_TEST_PLACE_BLOCK_BITS if not all pages may be segments of their
+ * own, scattered pages anywhere otherwise.
+ */
+
+#define DMABUF_TEST_PLACE_BLOCK_BITS 36
+
+enum dmabuf_test_place_op {
+	DMABUF_TEST_PLACE_ALLOC,
+	DMABUF_TEST_PLACE_FREE,
+	DMABUF_TEST_PLACE_MAP,
+	DMABUF_TEST_PLACE_UNMAP,
+	DMABUF_TEST_PLACE_MOVE,
+	DMABUF_TEST_PLACE_ZAP,
+	DMABUF_TEST_PLACE_SERVES,
+	DMABUF_TEST_PLACE_POSSIBLE,
+	DMABUF_TEST_PLACE_OP_NR,
+};
+
+/* Flags of DMABUF_TEST_PLACE_EXPORT: the optional ops that the exporter has. */
+#define DMABUF_TEST_PLACE_HAS_MOVE 1
+#define DMABUF_TEST_PLACE_HAS_ZAP 2
+#define DMABUF_TEST_PLACE_HAS_SERVES 4
+#define DMABUF_TEST_PLACE_HAS_POSSIBLE 8
+#define DMABUF_TEST_PLACE_HAS_ALL 15
+
+/**
+ * struct dmabuf_test_place_export - DMABUF_TEST_PLACE_EXPORT: make a buffer
+ * @argsz: in: sizeof(struct dmabuf_test_place_export)
+ * @flags: in: DMABUF_TEST_PLACE_HAS_MOVE and so on
+ * @bytes: in: size, not 0
+ * @policy: in: for dmabuf_placement_set_policy()
+ * @ret: out: what that answered; there is no buffer if not 0
+ * @fd: out: its fd
+ * @buffer: out: name for the other ioctls on this open file, also after the
+ *	buffer's release; not 0
+ */
+struct dmabuf_test_place_export {
+	__u32 argsz;
+	__u32 flags;
+	__u64 bytes;
+	__u32 policy;
+	__s32 ret;
+	__s32 fd;
+	__u32 buffer;
+};
+
+/**
+ * struct dmabuf_test_place_behave - DMABUF_TEST_PLACE_BEHAVE: tell the ops what to do
+ * @argsz: in: sizeof(struct dmabuf_test_place_behave)
+ * @buffer: in: name
+ * @errors: in: for each op, negative errno that it returns; 0: do it.  SERVES and
+ *	POSSIBLE say no if it is not 0; FREE, UNMAP and ZAP cannot fail
+ * @hold: in: bits of ops that wait until their bit is taken away: ALLOC, MAP,
+ *	SERVES and POSSIBLE before they do anything, MOVE half way
+ * @killable: in: bits of ops whose wait ends with -EINTR when the task is killed
+ * @passes: in: how many of the calls that came since @hold was changed go on
+ *	nevertheless, the oldest first
+ */
+struct dmabuf_test_place_behave {
+	__u32 argsz;
+	__u32 buffer;
+	__s32 errors[DMABUF_TEST_PLACE_OP_NR];
+	__u32 hold;
+	__u32 killable;
+	__u32 passes;
+};
+
+/**
+ * struct dmabuf_test_place_state - DMABUF_TEST_PLACE_STATE: what happened to a buffer
+ * @argsz: in: sizeof(struct dmabuf_test_place_state)
+ * @buffer: in: name
+ * @counts: out: calls of each op that have returned
+ * @held: out: bits of ops that wait now
+ * @held_calls: out: how many calls of them
+ * @faults: out: CPU faults that look for the storage now
+ * @live: out: storages that are not freed
+ * @mapped: out: mappings of devices now
+ * @released: out: calls of the release op
+ * @broken: out: times that the layer did what it promises not to do; logged
+ * @reserved: out: 0
+ * @needs: out: what the last alloc was asked for
+ */
+struct dmabuf_test_place_state {
+	__u32 argsz;
+	__u32 buffer;
+	__u32 counts[DMABUF_TEST_PLACE_OP_NR];
+	__u32 held;
+	__u32 held_calls;
+	__u32 faults;
+	__u32 live;
+	__u32 mapped;
+	__u32 released;
+	__u32 broken;
+	__u32 reserved;
+	struct dmabuf_test_constraints needs;
+};
+
+/**
+ * struct dmabuf_test_place_log - DMABUF_TEST_PLACE_LOG: the ops in their order
+ * @argsz: in: sizeof(struct dmabuf_test_place_log)
+ * @buffer: in: name
+ * @text: out: one word for each call that has returned since the last LOG, a space
+ *	between two, storages by number from 1: "alloc1", "map1", "unmap1",
+ *	"alloc2<1" (in a move from 1), "zap", "move1>2", "free1"; an op that failed
+ *	has a "!": "alloc!", "alloc!<1", "map!1", "move!1>2"
+ *
+ * serves and possible are not in it.
+ */
+struct dmabuf_test_place_log {
+	__u32 argsz;
+	__u32 buffer;
+	char text[184];
+};
+
+/**
+ * struct dmabuf_test_place_query - DMABUF_TEST_PLACE_QUERY: dmabuf_placement_query()
+ * @argsz: in: sizeof(struct dmabuf_test_place_query)
+ * @fd: in: a buffer of any exporter
+ * @ret: out: what the core answered
+ * @state: out: enum dmabuf_placement_state
+ * @policy: out
+ * @readers: out
+ * @writers: out
+ * @waiting: out
+ * @bits: out
+ * @chunks: out
+ * @move_attachment: out: who asked for the last move
+ * @move_which: out: enum dmabuf_constraint that forced it
+ * @refusal_error: out: the last refusal
+ * @refusal_which: out: its constraint
+ * @allocs: out
+ * @moves: out
+ * @failures: out
+ * @stalls: out
+ * @moved_bytes: out
+ * @move_allowed: out
+ * @move_actual: out
+ * @refusal_allowed: out
+ * @refusal_actual: out
+ * @move_device: out
+ * @refusal_device: out
+ */
+struct dmabuf_test_place_query {
+	__u32 argsz;
+	__s32 fd;
+	__s32 ret;
+	__u32 state;
+	__u32 policy;
+	__u32 readers;
+	__u32 writers;
+	__u32 waiting;
+	__u32 bits;
+	__u32 chunks;
+	__u32 move_attachment;
+	__u32 move_which;
+	__s32 refusal_error;
+	__u32 refusal_which;
+	__u64 allocs;
+	__u64 moves;
+	__u64 failures;
+	__u64 stalls;
+	__u64 moved_bytes;
+	__u64 move_allowed;
+	__u64 move_actual;
+	__u64 refusal_allowed;
+	__u64 refusal_actual;
+	char move_device[24];
+	char refusal_device[24];
+};
+
+/* Ops that dmabuf_export() must refuse. */
+enum dmabuf_test_place_wrong_case {
+	DMABUF_TEST_PLACE_AND_MAP,	/* the layer's and map_dma_buf */
+	DMABUF_TEST_PLACE_AND_UNMAP,	/* the layer's and unmap_dma_buf */
+	DMABUF_TEST_PLACE_NO_ALLOC,
+	DMABUF_TEST_PLACE_NO_FREE,
+	DMABUF_TEST_PLACE_NO_MAP,
+	DMABUF_TEST_PLACE_NO_UNMAP,
+	DMABUF_TEST_PLACE_WRONG_NR,
+};
+
+/**
+ * struct dmabuf_test_place_wrong - DMABUF_TEST_PLACE_WRONG: export with wrong ops
+ * @argsz: in: sizeof(struct dmabuf_test_place_wrong)
+ * @which: in: one of enum dmabuf_test_place_wrong_case
+ * @made: out: 1 if there was a buffer nevertheless; it is gone again
+ * @reserved: in: 0
+ * @caller: out: the function that called dmabuf_export(), with a NUL
+ */
+struct dmabuf_test_place_wrong {
+	__u32 argsz;
+	__u32 which;
+	__u32 made;
+	__u32 reserved;
+	char caller[48];
+};
+
+/* A buffer is at this offset of the node, times its fd. */
+#define DMABUF_TEST_PLACE_MMAP_SHIFT 32
+
+#define DMABUF_TEST_PLACE_EXPORT _IO(DMABUF_TEST_IOC, 64)
+#define DMABUF_TEST_PLACE_BEHAVE _IO(DMABUF_TEST_IOC, 65)
+#define DMABUF_TEST_PLACE_STATE _IO(DMABUF_TEST_IOC, 66)
+#define DMABUF_TEST_PLACE_LOG _IO(DMABUF_TEST_IOC, 67)
+#define DMABUF_TEST_PLACE_QUERY _IO(DMABUF_TEST_IOC, 68)
+#define DMABUF_TEST_PLACE_WRONG _IO(DMABUF_TEST_IOC, 69)
 
 #endif /* _DMABUF_TEST_UAPI_H */
