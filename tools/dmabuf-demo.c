@@ -6,7 +6,9 @@
  * Two processes play: the camera, which asks the exporter for a buffer and lets
  * its engine write into it, and the display, which is handed a file descriptor
  * and lets its engine read.  The steps are in steps.c, what happens between two
- * of them in scenes.c; play_camera() and play_display() are the order of play.
+ * of them in scenes.c; play_camera() and play_display() are the order of play.  In
+ * the last act, which is in migration.c, a buffer moves: play_migration() and
+ * play_late_display().
  */
 #include "demo.h"
 #include "narrator.h"
@@ -63,9 +65,10 @@ static void play_display(struct actor *display)
 	step_6_close(display);
 }
 
-static void await_end_of_display(const struct actor *camera)
+static int importer_of_camera = -1, peer_of_camera = -1;
+
+static void await_end_of_display(struct actor *camera)
 {
-	struct dmabuf_exporter_query query;
 	int status;
 
 	if (waitpid(camera->other, &status, 0) < 0)
@@ -75,8 +78,14 @@ static void await_end_of_display(const struct actor *camera)
 			      WTERMSIG(status));
 	if (WEXITSTATUS(status))
 		exit(EXIT_FAILURE);	/* it has said why */
+	peer_of_camera = -1;
+	close(camera->peer);
+}
 
-	query = buffer_query(camera);
+static void check_without_display(const struct actor *camera)
+{
+	struct dmabuf_exporter_query query = buffer_query(camera);
+
 	if (query.attachments != 1 || !query.backed_bytes)
 		narrator_fail(NULL, "the buffer has %u attachments and %s, but the camera uses it",
 			      query.attachments, narrator_bytes(query.backed_bytes));
@@ -109,6 +118,7 @@ static void play_camera(struct actor *camera, const struct dmabuf_exporter_info 
 	narrator_explain("When nobody holds the buffer any more, its memory is given back.");
 	peer_pass(peer, 0, -1);
 	await_end_of_display(camera);
+	check_without_display(camera);
 	step_6_detach(camera);
 	step_6_close(camera);
 	step_6_check_all_gone(camera, before);
@@ -153,68 +163,133 @@ static uint64_t fit_bytes(uint64_t bytes, const struct dmabuf_importer_engine en
 	return fit;
 }
 
-static int peer_of_camera = -1;
-
 /*
  * Where the camera process ends early, the display process may wait for its
- * turn, or may still be telling what went wrong, or may have been killed.
+ * turn or for an unmap, or may still be telling what went wrong, or may have been
+ * killed.
  */
 static void reap_display(void)
 {
 	int status;
 
+	if (peer_of_camera < 0)
+		return;
+	close(importer_of_camera);
 	shutdown(peer_of_camera, SHUT_RDWR);
 	if (wait(&status) > 0 && WIFSIGNALED(status))
 		fprintf(stderr, "dmabuf-demo: signal %d killed the display process\n",
 			WTERMSIG(status));
 }
 
-static void play(const struct options *options)
+static void start_display(struct actor *camera, const struct dmabuf_importer_engine *engine,
+			  const struct dmabuf_importer_constraints *limits,
+			  void (*play)(struct actor *display))
+{
+	int sockets[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
+		narrator_fail_call("socketpair", errno);
+	fflush(stdout);
+	camera->other = fork();
+	if (camera->other < 0)
+		narrator_fail_call("fork", errno);
+	if (!camera->other) {
+		struct actor display = {
+			.exporter = -1,
+			.peer = sockets[1],
+			.engine = *engine,
+			.limits = limits,
+		};
+
+		/* It has nothing of the camera's but what it will be handed. */
+		close(camera->exporter);
+		close(camera->importer);
+		close(sockets[0]);
+		play(&display);
+		exit(EXIT_SUCCESS);
+	}
+	close(sockets[1]);
+	camera->peer = sockets[0];
+	peer_of_camera = sockets[0];
+}
+
+static void play_late_display(struct actor *display)
+{
+	uint32_t mapping, crc;
+
+	narrator_become("display");
+	display->importer = open_node(IMPORTER);
+	display->bytes = peer_await(display->peer, &display->buffer);
+	mapping = migration_come_late(display);
+	peer_pass(display->peer, 0, -1);
+
+	crc = peer_await(display->peer, NULL);
+	migration_display_reads(display, mapping, crc);
+	peer_pass(display->peer, 0, -1);
+
+	peer_await(display->peer, NULL);
+	migration_display_reads_plate(display);
+}
+
+/* Returns false if no buffer would move on this machine. */
+static bool play_migration(struct actor *camera, const struct dmabuf_importer_engine engines[2],
+			   const struct dmabuf_exporter_info *before)
+{
+	struct migration migration;
+	uint32_t mapping, crc;
+	int peer;
+
+	if (!migration_cast(camera, engines, &migration))
+		return false;
+	start_display(camera, &migration.narrow, migration.stand_ins ? &migration.limits : NULL,
+		      play_late_display);
+	peer = camera->peer;
+
+	narrator_become("camera");
+	mapping = migration_begin(camera, &migration);
+	peer_pass(peer, camera->bytes, camera->buffer);
+	peer_await(peer, NULL);
+	crc = migration_stall(camera, &migration, mapping);
+	peer_pass(peer, 0, -1);
+	peer_await(peer, NULL);
+	peer_pass(peer, crc, -1);
+	peer_await(peer, NULL);
+	migration_camera_reads(camera, crc);
+	peer_pass(peer, 0, -1);
+	await_end_of_display(camera);
+	migration_end(camera);
+	step_6_detach(camera);
+	step_6_close(camera);
+	step_6_check_all_gone(camera, before);
+	return true;
+}
+
+/* Returns whether the last act was played, too. */
+static bool play(const struct options *options)
 {
 	struct actor camera = { .buffer = -1 };
 	struct dmabuf_importer_engine engines[2];
 	struct dmabuf_exporter_info before;
 	uint64_t bytes;
-	int sockets[2];
 
 	camera.exporter = open_node(EXPORTER);
 	camera.importer = open_node(IMPORTER);
+	importer_of_camera = camera.importer;
 	introduce(options, camera.importer, engines);
 	bytes = fit_bytes(options->bytes, engines);
 	before = exporter_info(camera.exporter);
 	narrator_say("sees", "so far the exporter has %llu buffers with %s of memory",
 		     (unsigned long long)before.buffers, narrator_bytes(before.backed_bytes));
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets))
-		narrator_fail_call("socketpair", errno);
-	fflush(stdout);
-	camera.other = fork();
-	if (camera.other < 0)
-		narrator_fail_call("fork", errno);
-	if (!camera.other) {
-		struct actor display = {
-			.exporter = -1,
-			.peer = sockets[1],
-			.engine = engines[1],
-		};
-
-		/* It has nothing of the camera's but what it will be handed. */
-		close(camera.exporter);
-		close(camera.importer);
-		close(sockets[0]);
-		play_display(&display);
-		exit(EXIT_SUCCESS);
-	}
-
-	close(sockets[1]);
-	peer_of_camera = sockets[0];
+	start_display(&camera, &engines[1], NULL, play_display);
 	atexit(reap_display);
-
 	narrator_become("camera");
-	camera.peer = sockets[0];
 	camera.engine = engines[0];
 	step_1_export(&camera, bytes, options->backing, &before);
 	play_camera(&camera, &before);
+
+	narrator_become("demo");
+	return play_migration(&camera, engines, &before);
 }
 
 static const char usage[] =
@@ -319,6 +394,7 @@ int main(int argc, char **argv)
 		.backing = DMABUF_EXPORTER_AUTO,
 	};
 	double start = seconds();
+	bool moved;
 
 	parse_options(&options, argc, argv);
 	narrator_init(options.level);
@@ -326,8 +402,8 @@ int main(int argc, char **argv)
 		engines_list(open_node(IMPORTER));
 		return EXIT_SUCCESS;
 	}
-	play(&options);
-	narrator_end("dmabuf-demo: all six steps done, every byte was right (%.1f s)",
-		     seconds() - start);
+	moved = play(&options);
+	narrator_end("dmabuf-demo: all six steps%s done, every byte was right (%.1f s)",
+		     moved ? " and a move" : "", seconds() - start);
 	return EXIT_SUCCESS;
 }

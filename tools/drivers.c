@@ -67,8 +67,8 @@ int open_node(const char *path)
 	return fd;
 }
 
-/* With --verbose every call is shown. */
-void call_driver(int fd, unsigned long request, void *arg, const char *name)
+/* With --verbose every call is shown.  Returns the errno, 0 on success. */
+int try_driver(int fd, unsigned long request, void *arg, const char *name)
 {
 	double start = seconds();
 	int ret = ioctl(fd, request, arg);
@@ -76,7 +76,14 @@ void call_driver(int fd, unsigned long request, void *arg, const char *name)
 
 	narrator_detail("%s (0x%lx) on fd %d, argsz %u = %d, %.0f us", name, request, fd,
 			*(uint32_t *)arg, ret, (seconds() - start) * 1e6);
-	if (ret)
+	return ret ? err : 0;
+}
+
+void call_driver(int fd, unsigned long request, void *arg, const char *name)
+{
+	int err = try_driver(fd, request, arg, name);
+
+	if (err)
 		narrator_fail_call(name, err);
 }
 
@@ -94,4 +101,15 @@ struct dmabuf_exporter_query buffer_query(const struct actor *actor)
 
 	CALL(actor->exporter, DMABUF_EXPORTER_QUERY, &query);
 	return query;
+}
+
+struct dmabuf_exporter_placement buffer_placement(const struct actor *actor)
+{
+	struct dmabuf_exporter_placement placement = {
+		.argsz = sizeof(placement),
+		.fd = actor->buffer,
+	};
+
+	CALL(actor->exporter, DMABUF_EXPORTER_PLACEMENT, &placement);
+	return placement;
 }

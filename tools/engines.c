@@ -31,14 +31,20 @@ static const char *type_name(uint32_t type)
 	}
 }
 
-const char *engine_reach(const struct dmabuf_importer_constraints *constraints)
+unsigned int engine_bits(const struct dmabuf_importer_constraints *constraints)
 {
-	static char text[16];
 	unsigned int bits = 0;
 
 	while (bits < 64 && constraints->dma_mask >> bits)
 		bits++;
-	snprintf(text, sizeof(text), "%u bits", bits);
+	return bits;
+}
+
+const char *engine_reach(const struct dmabuf_importer_constraints *constraints)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "%u bits", engine_bits(constraints));
 	return text;
 }
 
@@ -143,4 +149,20 @@ void engines_choose(int importer, const char *const wanted[2],
 		display = wanted[0] ? camera : first_real(&engines, camera);
 	chosen[0] = *camera;
 	chosen[1] = display ? *display : *camera;
+}
+
+/* False: this machine has no software engine. */
+bool engines_soft(int importer, struct dmabuf_importer_engine *soft)
+{
+	struct engines engines;
+	int i;
+
+	read_engines(importer, &engines);
+	for (i = 0; i < engines.n; i++) {
+		if (engines.engine[i].type == DMABUF_IMPORTER_SOFT) {
+			*soft = engines.engine[i];
+			return true;
+		}
+	}
+	return false;
 }

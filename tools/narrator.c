@@ -165,8 +165,8 @@ static const struct {
 	  "  device and what it needs: dmesg | grep dmabuf\n"
 	  "  Another backing may do: --backing auto" },
 	{ EBUSY, "DMABUF_IMPORTER_ATTACH",
-	  "The buffer has memory already, and this device cannot use that memory.  The kernel's\n"
-	  "  log names the device and what it needs: dmesg | grep dmabuf" },
+	  "The buffer may not move to memory that this device can use, or takes no more devices.\n"
+	  "  The kernel's log names the device and what it needs: dmesg | grep dmabuf" },
 	{ ENOMEM, "",
 	  "There is no memory of the kind that was needed.  The kernel's log says which pool was\n"
 	  "  asked, how much was free, and for which device: dmesg | grep dmabuf\n"

@@ -6,6 +6,7 @@
 #include "narrator.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -70,4 +71,12 @@ uint32_t peer_await(int sock, int *fd)
 			      "no file descriptor came with the message");
 	memcpy(fd, CMSG_DATA(cmsg), sizeof(*fd));
 	return value;
+}
+
+void peer_let_work(int sock, int ms)
+{
+	struct pollfd other = { .fd = sock, .events = POLLIN };
+
+	if (poll(&other, 1, ms) > 0)
+		exit(EXIT_FAILURE);	/* it has ended, and said why */
 }

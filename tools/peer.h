@@ -19,4 +19,10 @@ void peer_pass(int sock, uint32_t value, int fd);
  */
 uint32_t peer_await(int sock, int *fd);
 
+/*
+ * Wait @ms milliseconds for the other process, which works and says nothing.
+ * Exits when it has failed.
+ */
+void peer_let_work(int sock, int ms);
+
 #endif /* _TOOLS_PEER_H */

@@ -4,6 +4,8 @@
  */
 #include "picture.h"
 
+#include <string.h>
+
 void picture_fill(unsigned char *to, size_t bytes, uint64_t pattern)
 {
 	size_t i;
@@ -46,4 +48,21 @@ size_t picture_differs(const unsigned char *a, const unsigned char *b, size_t by
 	for (i = 0; i < bytes && a[i] == b[i]; i++)
 		;
 	return i;
+}
+
+void picture_house(unsigned char *to, const char *plate)
+{
+	static const char house[PICTURE_HOUSE_LINES][PICTURE_HOUSE_COLUMNS + 1] = {
+		"    _/\\_    ",
+		"  _/    \\_  ",
+		" |        | ",
+		" |___[]___| ",
+	};
+	int i;
+
+	for (i = 0; i < PICTURE_HOUSE_LINES; i++) {
+		memcpy(to + i * (PICTURE_HOUSE_COLUMNS + 1), house[i], PICTURE_HOUSE_COLUMNS);
+		to[i * (PICTURE_HOUSE_COLUMNS + 1) + PICTURE_HOUSE_COLUMNS] = '\n';
+	}
+	memcpy(to + PICTURE_PLATE, plate, PICTURE_PLATE_BYTES);
 }

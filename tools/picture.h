@@ -20,4 +20,14 @@ uint32_t picture_crc32(const unsigned char *from, size_t bytes);
 /* Index of the first byte that differs; bytes when none does. */
 size_t picture_differs(const unsigned char *a, const unsigned char *b, size_t bytes);
 
+/*
+ * A house in lines of text, each with a newline, and in it, from byte PICTURE_PLATE
+ * on, a name plate of PICTURE_PLATE_BYTES characters.
+ */
+#define PICTURE_HOUSE_LINES 4
+#define PICTURE_HOUSE_COLUMNS 12
+#define PICTURE_PLATE (2 * (PICTURE_HOUSE_COLUMNS + 1) + 3)
+#define PICTURE_PLATE_BYTES 6
+void picture_house(unsigned char *to, const char *plate);
+
 #endif /* _TOOLS_PICTURE_H */

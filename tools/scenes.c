@@ -7,111 +7,12 @@
 #include "narrator.h"
 #include "picture.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define CAMERA_PATTERN 0x312d6172656d6163ull	/* "camera-1", little endian */
 #define DRAWING_SEED 1
 #define PATCH_SEED 2
-
-/* Runs the engine, and tells what it did. */
-static void transfer(const struct actor *actor, struct dmabuf_importer_transfer *order,
-		     const char *what)
-{
-	double start = seconds();
-
-	order->argsz = sizeof(*order);
-	CALL(actor->importer, DMABUF_IMPORTER_TRANSFER, order);
-	narrator_say("DMA", "%s %s: %s, %llu run%s, %.2f s", actor->engine.name, what,
-		     narrator_bytes(order->moved), (unsigned long long)order->runs,
-		     order->runs == 1 ? "" : "s", seconds() - start);
-	if (order->moved != order->bytes || !order->runs)
-		narrator_fail("dmesg | tail", "the engine moved %s of %s, in %llu runs",
-			      narrator_bytes(order->moved), narrator_bytes(order->bytes),
-			      (unsigned long long)order->runs);
-}
-
-/* The device reads the whole buffer; its checksum must be @expected. */
-static void device_checksum(const struct actor *actor, uint32_t mapping, uint32_t expected,
-			    const char *of_what)
-{
-	struct dmabuf_importer_transfer order = {
-		.mapping = mapping,
-		.op = DMABUF_IMPORTER_CHECKSUM,
-		.bytes = actor->bytes,
-	};
-
-	transfer(actor, &order, "read the buffer");
-	if (order.checksum != expected)
-		narrator_fail("dmesg | grep dmabuf",
-			      "the device's checksum is 0x%08x, and 0x%08x that of %s",
-			      order.checksum, expected, of_what);
-	narrator_ok("its checksum, 0x%08x, is that of %s", order.checksum, of_what);
-}
-
-/* The device reads the whole buffer; every byte must be as in @expected. */
-static void device_compare(const struct actor *actor, uint32_t mapping,
-			   const unsigned char *expected, const char *who)
-{
-	unsigned char *copy = allocate(actor->bytes);
-	struct dmabuf_importer_transfer order = {
-		.mapping = mapping,
-		.op = DMABUF_IMPORTER_COPY_OUT,
-		.bytes = actor->bytes,
-		.user = (uintptr_t)copy,
-	};
-	size_t at;
-
-	transfer(actor, &order, "copied the buffer out");
-	at = picture_differs(copy, expected, actor->bytes);
-	if (at != actor->bytes)
-		narrator_fail("dmesg | grep dmabuf",
-			      "byte %zu as the device read it is 0x%02x, expected 0x%02x", at,
-			      copy[at], expected[at]);
-	narrator_ok("compared one by one: all %s are as %s wrote them",
-		    narrator_bytes(actor->bytes), who);
-	free(copy);
-}
-
-/* The CPU's view of the buffer, through the exporter's own node. */
-static void cpu_map(struct actor *camera)
-{
-	struct dmabuf_exporter_mmap_offset where = {
-		.argsz = sizeof(where),
-		.fd = camera->buffer,
-	};
-	size_t page = sysconf(_SC_PAGESIZE);
-
-	CALL(camera->exporter, DMABUF_EXPORTER_MMAP_OFFSET, &where);
-	camera->window_bytes = (camera->bytes + page - 1) / page * page;
-	camera->window = mmap(NULL, camera->window_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-			      camera->exporter, where.offset);
-	if (camera->window == MAP_FAILED) {
-		camera->window = NULL;
-		narrator_fail_call("mmap " EXPORTER, errno);
-	}
-	narrator_say("CPU", "mmap() of " EXPORTER " at offset 0x%llx",
-		     (unsigned long long)where.offset);
-}
-
-static void cpu_compare(const struct actor *camera, const unsigned char *expected,
-			const char *claim)
-{
-	size_t at = picture_differs(camera->window, expected, camera->bytes);
-
-	if (at != camera->bytes)
-		narrator_fail("dmesg | grep dmabuf",
-			      "byte %zu as the CPU sees it is 0x%02x, expected 0x%02x", at,
-			      camera->window[at], expected[at]);
-	for (at = camera->bytes; at < camera->window_bytes; at++)
-		if (camera->window[at])
-			narrator_fail(NULL, "byte %zu, behind the end, is 0x%02x and not zero",
-				      at, camera->window[at]);
-	narrator_ok("the CPU sees %s", claim);
-}
 
 /* Fresh memory, and the first picture: the camera's device writes. */
 void scene_camera_writes(struct actor *camera)
@@ -140,7 +41,7 @@ void scene_camera_writes(struct actor *camera)
 
 	device_checksum(camera, fill.mapping, picture_crc32(expected, camera->bytes),
 			"zeroes: nobody's old data");
-	transfer(camera, &fill, "wrote \"camera-1\" all over it");
+	device_transfer(camera, &fill, "wrote \"camera-1\" all over it");
 
 	narrator_step("5", "the camera says that its DMA is over");
 	narrator_explain("From now on the others, the CPU among them, see what it wrote.");
@@ -221,7 +122,7 @@ void scene_camera_patches(const struct actor *camera)
 	memcpy(expected + offset, patch, bytes);
 
 	copy.mapping = step_4_map(camera, DMABUF_IMPORTER_BIDIRECTIONAL);
-	transfer(camera, &copy, "copied a patch in");
+	device_transfer(camera, &copy, "copied a patch in");
 	step_5_unmap(camera, copy.mapping);
 	cpu_compare(camera, expected, "the patch where it belongs, and its own noise around it");
 	free(patch);

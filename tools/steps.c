@@ -101,7 +101,7 @@ void step_3_attach(struct actor *actor)
 }
 
 /* The kernel's own words about the buffer, with --verbose. */
-static void show_fdinfo(const struct actor *actor)
+void show_fdinfo(const struct actor *actor)
 {
 	char path[64], line[256];
 	FILE *info;
