@@ -87,6 +87,14 @@ static int mapping_build_sgt(struct dmabuf_backing_mapping *mapping)
 	return 0;
 }
 
+static int refuse_copy(struct device *dev, size_t bytes)
+{
+	dev_info_ratelimited(dev,
+			     "map of %zu bytes refused: the device would work on a copy (swiotlb)\n",
+			     bytes);
+	return -EOPNOTSUPP;
+}
+
 /* Does the device work on a copy (swiotlb), and not on our memory? */
 static bool mapping_bounces(struct dmabuf_backing_mapping *mapping)
 {
@@ -181,12 +189,8 @@ static int mapping_check(struct dmabuf_backing_mapping *mapping)
 				     sgt_actual(&mapping->sgt, which));
 		return -EOPNOTSUPP;
 	}
-	if (mapping_bounces(mapping)) {
-		dev_info_ratelimited(mapping->dev,
-				     "map of %zu bytes refused: the device would work on a copy (swiotlb)\n",
-				     mapping->backing->bytes);
-		return -EOPNOTSUPP;
-	}
+	if (mapping_bounces(mapping))
+		return refuse_copy(mapping->dev, mapping->backing->bytes);
 	return 0;
 }
 
@@ -207,12 +211,8 @@ mapping_create(struct dmabuf_backing *backing, struct device *dev,
 	}
 
 	/* Not left to mapping_check(): the DMA API warns of copies that it cannot make either. */
-	if (dmabuf_device_is_direct(dev) && is_swiotlb_force_bounce(dev)) {
-		dev_info_ratelimited(dev,
-				     "map of %zu bytes refused: the device would work on a copy (swiotlb)\n",
-				     backing->bytes);
-		return ERR_PTR(-EOPNOTSUPP);
-	}
+	if (dmabuf_device_is_direct(dev) && is_swiotlb_force_bounce(dev))
+		return ERR_PTR(refuse_copy(dev, backing->bytes));
 
 	mapping = kmalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
 	if (!mapping)
