@@ -231,14 +231,6 @@ TEST_F(cost, of_the_placement_layer_where_nobody_moves)
 	close(kernel);
 }
 
-/* The harness defines a main(), around which ours loads and removes the modules. */
-#define main harness_main
-TEST_HARNESS_MAIN
-#undef main
+static const char *const needed_modules[] = { "dmabuf-test-ops", "dmabuf-test-kernel", NULL };
 
-int main(int argc, char **argv)
-{
-	static const char *const modules[] = { "dmabuf-test-ops", "dmabuf-test-kernel", NULL };
-
-	return run_with_modules(modules, harness_main, argc, argv);
-}
+#include "test-modules-main.h"

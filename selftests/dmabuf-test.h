@@ -34,7 +34,8 @@
 #define EXPORTER_NODE "/dev/dmabuf-exporter"
 #define IMPORTER_NODE "/dev/dmabuf-importer"
 #define BUFFERS_FILE "/sys/kernel/debug/dmabuf-core/buffers"
-#define PARAMETERS "/sys/module/dmabuf_exporter_sample/parameters/"
+#define EXPORTER_MODULE "dmabuf_exporter_sample"
+#define PARAMETERS "/sys/module/" EXPORTER_MODULE "/parameters/"
 
 #define MIB (1024UL * 1024)
 
@@ -510,7 +511,7 @@ static inline int counters_read(struct counters *counters)
 	int node, ret;
 
 	counters->core_refs = file_number("/sys/module/dmabuf_core/refcnt");
-	counters->exporter_refs = file_number("/sys/module/dmabuf_exporter_sample/refcnt");
+	counters->exporter_refs = file_number("/sys/module/" EXPORTER_MODULE "/refcnt");
 	counters->importer_refs = file_number("/sys/module/dmabuf_importer_sample/refcnt");
 	counters->listed = buffers_listed();
 	node = exporter_open();

@@ -212,14 +212,6 @@ TEST_F(guide, module_of_the_guides_exporter_stays_while_its_buffer_lives)
 	self->fd = -1;
 }
 
-/* The harness defines a main(), around which ours loads and removes the modules. */
-#define main harness_main
-TEST_HARNESS_MAIN
-#undef main
+static const char *const needed_modules[] = { "dmabuf-test-guide", NULL };
 
-int main(int argc, char **argv)
-{
-	static const char *const modules[] = { "dmabuf-test-guide", NULL };
-
-	return run_with_modules(modules, harness_main, argc, argv);
-}
+#include "test-modules-main.h"

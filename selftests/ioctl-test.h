@@ -51,6 +51,45 @@ static inline int call_at_the_edge(int node, unsigned int cmd, const void *arg, 
 	return ret;
 }
 
+/*
+ * Return: 0 if an argument that is longer than the driver knows, and not all zero
+ * there, or over a page, is -E2BIG; else the argsz that is not.
+ */
+static inline __u32 argsz_that_is_not_too_big(int node, unsigned int cmd, void *arg, size_t size)
+{
+	const struct {
+		__u32 argsz;
+		unsigned char tail;
+	} cases[] = {
+		{ size + 1, 1 }, { size + 8, 1 }, { 2 * size, 1 }, { page_size(), 1 },
+		{ page_size() + 1, 0 }, { page_size() + 8, 0 }, { 2 * page_size(), 0 },
+		{ 1U << 31, 0 }, { ~0U, 0 },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		if (call_sized(node, cmd, arg, size, cases[i].argsz, cases[i].tail) != -E2BIG)
+			return cases[i].argsz;
+	return 0;
+}
+
+/* Is an argument that is not in memory, or in part, -EFAULT? */
+static inline bool argument_outside_of_memory_is_a_fault(int node, unsigned int cmd,
+							 const void *arg, size_t size)
+{
+	size_t missing;
+
+	if (do_ioctl(node, cmd, NULL) != -EFAULT ||
+	    do_ioctl(node, cmd, (void *)-4096L) != -EFAULT ||
+	    do_ioctl(node, cmd, (void *)1L) != -EFAULT)
+		return false;
+	for (missing = 1; missing <= size; missing++)
+		if (call_at_the_edge(node, cmd, arg, size, size, missing) != -EFAULT)
+			return false;
+	/* The tail that must be zero cannot be read. */
+	return call_at_the_edge(node, cmd, arg, size, size + 8, 4) == -EFAULT;
+}
+
 /* Return: 0 if every ioctl that the driver does not know is -ENOTTY, else the ioctl. */
 static inline unsigned int unknown_ioctl_that_is_known(int node, unsigned int type,
 						       unsigned int known, void *arg)

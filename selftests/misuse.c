@@ -498,14 +498,6 @@ TEST_F(misuse, unmap_before_map_is_refused)
 	is_refused(_metadata, &self->driver, MISUSE_UNMAP_BEFORE_MAP, 0);
 }
 
-/* The harness defines a main(), around which ours loads and removes the modules. */
-#define main harness_main
-TEST_HARNESS_MAIN
-#undef main
+static const char *const needed_modules[] = { "dmabuf-test-misuse", NULL };
 
-int main(int argc, char **argv)
-{
-	static const char *const modules[] = { "dmabuf-test-misuse", NULL };
-
-	return run_with_modules(modules, harness_main, argc, argv);
-}
+#include "test-modules-main.h"

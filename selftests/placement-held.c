@@ -364,14 +364,6 @@ TEST_F(killed_mover, leaves_the_move_done_or_undone)
 	EXPECT_EQ((long long)BYTES, place_use(&self->at, self->lax, 0, value));
 }
 
-/* The harness defines a main(), around which ours loads and removes the modules. */
-#define main harness_main
-TEST_HARNESS_MAIN
-#undef main
+static const char *const needed_modules[] = { "dmabuf-test-ops", "dmabuf-test-placement", NULL };
 
-int main(int argc, char **argv)
-{
-	static const char *const modules[] = { "dmabuf-test-ops", "dmabuf-test-placement", NULL };
-
-	return run_with_modules(modules, harness_main, argc, argv);
-}
+#include "test-modules-main.h"

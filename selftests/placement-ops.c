@@ -476,14 +476,6 @@ TEST_F(place, move_copies_each_byte_once)
 	close(exporter);
 }
 
-/* The harness defines a main(), around which ours loads and removes the modules. */
-#define main harness_main
-TEST_HARNESS_MAIN
-#undef main
+static const char *const needed_modules[] = { "dmabuf-test-ops", "dmabuf-test-placement", NULL };
 
-int main(int argc, char **argv)
-{
-	static const char *const modules[] = { "dmabuf-test-ops", "dmabuf-test-placement", NULL };
-
-	return run_with_modules(modules, harness_main, argc, argv);
-}
+#include "test-modules-main.h"

@@ -283,14 +283,6 @@ TEST_F(movers, have_the_buffer_alone_in_their_order_if_the_first_does_not_get_it
 		     "alloc!<1 alloc2<1 zap move1>2 free1 map2", place_log(&self->at));
 }
 
-/* The harness defines a main(), around which ours loads and removes the modules. */
-#define main harness_main
-TEST_HARNESS_MAIN
-#undef main
+static const char *const needed_modules[] = { "dmabuf-test-ops", "dmabuf-test-placement", NULL };
 
-int main(int argc, char **argv)
-{
-	static const char *const modules[] = { "dmabuf-test-ops", "dmabuf-test-placement", NULL };
-
-	return run_with_modules(modules, harness_main, argc, argv);
-}
+#include "test-modules-main.h"
