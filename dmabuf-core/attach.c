@@ -15,7 +15,7 @@ static struct kmem_cache *dmabuf_attachment_cache;
 
 static struct dmabuf_attachment *dmabuf_attach_at(struct dmabuf *dmabuf, struct device *dev,
 						  const struct dmabuf_constraints *extra,
-						  unsigned long ip)
+						  bool kernel, unsigned long ip)
 {
 	struct dmabuf_attachment *attachment;
 	bool admitted;
@@ -40,12 +40,18 @@ static struct dmabuf_attachment *dmabuf_attach_at(struct dmabuf *dmabuf, struct 
 	get_file(dmabuf->file);
 	attachment->dmabuf = dmabuf;
 	attachment->dev = get_device(dev);
+	attachment->kernel = kernel;
 	spin_lock_init(&attachment->lock);
 	dmabuf_constraints_from_device(&attachment->constraints, dev);
 	if (extra)
 		dmabuf_constraints_merge(&attachment->constraints, extra);
 	dmabuf_constraints_of_memory(dev, &attachment->constraints, dmabuf->size,
 				     &attachment->needs);
+	/* Its driver wants segments, however many, of one piece of bus addresses. */
+	if (kernel && dmabuf_kernel_wants_contiguous(dev) && dmabuf_device_is_direct(dev)) {
+		attachment->contiguous = true;
+		attachment->needs.max_segs = 1;
+	}
 
 	if (dmabuf->ops->attach) {
 		ret = dmabuf->ops->attach(dmabuf, dev, attachment);
@@ -109,7 +115,7 @@ err_put:
  */
 struct dmabuf_attachment *dmabuf_attach(struct dmabuf *dmabuf, struct device *dev)
 {
-	return dmabuf_attach_at(dmabuf, dev, NULL, _RET_IP_);
+	return dmabuf_attach_at(dmabuf, dev, NULL, false, _RET_IP_);
 }
 EXPORT_SYMBOL_NS_GPL(dmabuf_attach, DMABUF_NS);
 
@@ -129,9 +135,15 @@ EXPORT_SYMBOL_NS_GPL(dmabuf_attach, DMABUF_NS);
 struct dmabuf_attachment *dmabuf_attach_constrained(struct dmabuf *dmabuf, struct device *dev,
 						    const struct dmabuf_constraints *extra)
 {
-	return dmabuf_attach_at(dmabuf, dev, extra, _RET_IP_);
+	return dmabuf_attach_at(dmabuf, dev, extra, false, _RET_IP_);
 }
 EXPORT_SYMBOL_NS_GPL(dmabuf_attach_constrained, DMABUF_NS);
+
+/* For importers of the kernel's dma-buf, see kernel-out.c. */
+struct dmabuf_attachment *dmabuf_attach_kernel(struct dmabuf *dmabuf, struct device *dev)
+{
+	return dmabuf_attach_at(dmabuf, dev, NULL, true, _RET_IP_);
+}
 
 /*
  * The attachment is off the list, so it is the caller's alone.  Returns how many

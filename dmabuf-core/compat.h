@@ -24,6 +24,39 @@
 #endif
 
 /*
+ * The namespace of the kernel's dma-buf, which became a string with the others.
+ * Remove when the floor is 6.13 or later.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#define DMABUF_KERNEL_NS "DMA_BUF"
+#else
+#define DMABUF_KERNEL_NS DMA_BUF
+#endif
+
+/*
+ * Since 6.2 these calls take the reservation lock; before, nobody had to have it.
+ * Remove when the floor is 6.2 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define dma_buf_map_attachment_unlocked dma_buf_map_attachment
+#define dma_buf_unmap_attachment_unlocked dma_buf_unmap_attachment
+#define dma_buf_vmap_unlocked dma_buf_vmap
+#define dma_buf_vunmap_unlocked dma_buf_vunmap
+#endif
+
+/*
+ * Waiting for all fences of a reservation object: which ones is an enum since 5.19.
+ * Remove when the floor is 5.19 or later.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
+#define dmabuf_resv_wait(resv, interruptible, timeout) \
+	dma_resv_wait_timeout(resv, DMA_RESV_USAGE_BOOKKEEP, interruptible, timeout)
+#else
+#define dmabuf_resv_wait(resv, interruptible, timeout) \
+	dma_resv_wait_timeout(resv, true, interruptible, timeout)
+#endif
+
+/*
  * vma->vm_flags may be written by helpers only since 6.3.
  * Remove when the floor is 6.3 or later.
  */

@@ -36,8 +36,11 @@
 #define _DMABUF_CORE_INTERNAL_H
 
 #include <linux/completion.h>
+#include <linux/err.h>
 #include <linux/instruction_pointer.h>
+#include <linux/kconfig.h>
 #include <linux/list.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/printk.h>
 #include <linux/rwsem.h>
@@ -48,7 +51,10 @@
 
 #include "compat.h"
 
+struct dma_buf;
+struct iosys_map;
 struct seq_file;
+struct vm_area_struct;
 
 #undef pr_fmt
 #define pr_fmt(fmt) "dmabuf-core: " fmt
@@ -57,9 +63,41 @@ struct seq_file;
 #define dmabuf_refuse(call, ip, fmt, ...) \
 	pr_warn_ratelimited("%ps() called by %pS: " fmt "\n", call, (void *)(ip), ##__VA_ARGS__)
 
+/*
+ * What user space sees of a buffer by its fd: whole pages.  The kernel's importers count
+ * on that, some with a BUG_ON().
+ */
+static inline size_t dmabuf_file_size(const struct dmabuf *dmabuf)
+{
+	return PAGE_ALIGN(dmabuf->size);
+}
+
+/* In &dmabuf_attachment.first, beside 0: somebody is mapping.  Also the mask of a direction. */
+#define DMABUF_FIRST_RESERVED 3UL
+
+/* The scatterlist of what was read from &dmabuf_attachment.first, or NULL. */
+static inline struct sg_table *dmabuf_first_sgt(unsigned long first)
+{
+	return (struct sg_table *)(first & ~DMABUF_FIRST_RESERVED);
+}
+
+/* The kernel's dma-buf of a buffer, either way, or NULL. */
+static inline struct dma_buf *dmabuf_kernel(const struct dmabuf *dmabuf)
+{
+	return IS_ENABLED(CONFIG_DMA_SHARED_BUFFER) ? dmabuf->kernel : NULL;
+}
+
+extern const struct dmabuf_ops dmabuf_wrapper_ops;
+
+/* Does it stand for a dma-buf of another exporter? */
+static inline bool dmabuf_is_wrapper(const struct dmabuf *dmabuf)
+{
+	return IS_ENABLED(CONFIG_DMA_SHARED_BUFFER) && dmabuf->ops == &dmabuf_wrapper_ops;
+}
+
 static inline const char *dmabuf_exporter_name(const struct dmabuf *dmabuf)
 {
-	return module_name(dmabuf->ops->owner);
+	return dmabuf_is_wrapper(dmabuf) ? dmabuf->name : module_name(dmabuf->ops->owner);
 }
 
 /**
@@ -72,6 +110,7 @@ static inline const char *dmabuf_exporter_name(const struct dmabuf *dmabuf)
  * @policy: DMABUF_PLACEMENT_FIXED and so on
  * @readers: turns of mappings DMA_TO_DEVICE, outstanding or being made
  * @writers: those of others
+ * @kernel: of both, those of kernel importers
  * @waiting: length of @turns
  * @turns: of &dmabuf_turn.node: who waits, in the order of their turns
  * @exclusive: a turn is, to take storage or to move the buffer
@@ -89,6 +128,7 @@ struct dmabuf_placement {
 	u32 policy;
 	u32 readers;
 	u32 writers;
+	u32 kernel;
 	u32 waiting;
 	struct list_head turns;
 	bool exclusive;
@@ -100,8 +140,10 @@ struct dmabuf_placement {
  * struct dmabuf_turn - a caller's turn at a buffer on the placement layer
  * @node: in &dmabuf_placement.turns while it waits; under &dmabuf.lock
  * @granted: completed when it no longer does
- * @attachment: whose
+ * @dmabuf: the buffer
+ * @attachment: whose, or NULL: a vmap
  * @direction: of the mapping
+ * @kernel: of a kernel importer: it must not wait for another one's mapping
  * @exclusive: wanted, or had, without any other; while it waits under &dmabuf.lock
  * @miss: why the storage does not serve @attachment, if it is to be moved
  * @stalled: it has waited
@@ -110,8 +152,10 @@ struct dmabuf_placement {
 struct dmabuf_turn {
 	struct list_head node;
 	struct completion granted;
+	struct dmabuf *dmabuf;
 	struct dmabuf_attachment *attachment;
 	enum dma_data_direction direction;
+	bool kernel;
 	struct dmabuf_miss miss;
 	bool exclusive;
 	bool stalled;
@@ -119,16 +163,107 @@ struct dmabuf_turn {
 };
 
 /* export.c */
-extern const struct file_operations dmabuf_fops;
+struct dmabuf *dmabuf_create(void *priv, const struct dmabuf_ops *ops, size_t size, int flags,
+			     struct dma_buf *wrapped) __must_check;
+void dmabuf_file_gone(struct dmabuf *dmabuf);
 int dmabuf_export_init(void);
 void dmabuf_export_exit(void);
 
+/* file.c */
+struct file *dmabuf_file_create(struct dmabuf *dmabuf, int mode) __must_check;
+struct dmabuf *dmabuf_file_get(struct file *file);
+
+/* cpu.c */
+int dmabuf_mmap_file(struct dmabuf *dmabuf, struct vm_area_struct *vma) __must_check;
+int dmabuf_vmap_for(struct dmabuf *dmabuf, struct iosys_map *map, bool kernel) __must_check;
+void dmabuf_vunmap_for(struct dmabuf *dmabuf, struct iosys_map *map, bool kernel);
+
+#if IS_ENABLED(CONFIG_DMA_SHARED_BUFFER)
+
+/* kernel-out.c */
+struct file *dmabuf_kernel_export(struct dmabuf *dmabuf, int mode) __must_check;
+struct dmabuf *dmabuf_kernel_get(struct dma_buf *kernel);
+int dmabuf_kernel_wait_idle(struct dmabuf *dmabuf, long timeout) __must_check;
+long dmabuf_kernel_timeout(void);
+bool dmabuf_kernel_wants_contiguous(struct device *dev);
+struct sg_table *dmabuf_kernel_copy(struct sg_table *original) __must_check;
+struct sg_table *dmabuf_kernel_free_copy(struct sg_table *sgt);
+
+/* kernel-in.c */
+struct dmabuf *dmabuf_kernel_fd_get(int fd) __must_check;
+void dmabuf_wrapper_gone(struct dmabuf *dmabuf);
+struct file *dmabuf_wrapper_file(struct dmabuf *dmabuf);
+char *dmabuf_wrapped_name(struct dma_buf *kernel);
+void dmabuf_wrapper_init(void);
+
+#else	/* every file is native, and dmabuf_kernel() is NULL */
+
+static inline struct file *dmabuf_kernel_export(struct dmabuf *dmabuf, int mode)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline int dmabuf_kernel_wait_idle(struct dmabuf *dmabuf, long timeout)
+{
+	return 0;
+}
+
+static inline long dmabuf_kernel_timeout(void)
+{
+	return 0;
+}
+
+static inline bool dmabuf_kernel_wants_contiguous(struct device *dev)
+{
+	return false;
+}
+
+static inline struct sg_table *dmabuf_kernel_copy(struct sg_table *original)
+{
+	return original;
+}
+
+static inline struct sg_table *dmabuf_kernel_free_copy(struct sg_table *sgt)
+{
+	return sgt;
+}
+
+static inline struct dmabuf *dmabuf_kernel_fd_get(int fd)
+{
+	return ERR_PTR(-EINVAL);
+}
+
+static inline void dmabuf_wrapper_gone(struct dmabuf *dmabuf)
+{
+}
+
+static inline struct file *dmabuf_wrapper_file(struct dmabuf *dmabuf)
+{
+	return NULL;
+}
+
+static inline char *dmabuf_wrapped_name(struct dma_buf *kernel)
+{
+	return NULL;
+}
+
+static inline void dmabuf_wrapper_init(void)
+{
+}
+
+#endif	/* CONFIG_DMA_SHARED_BUFFER */
+
 /* attach.c */
+struct dmabuf_attachment *dmabuf_attach_kernel(struct dmabuf *dmabuf,
+					       struct device *dev) __must_check;
 int dmabuf_attach_init(void);
 void dmabuf_attach_exit(void);
 void dmabuf_detach_all(struct dmabuf *dmabuf);
 
 /* map.c */
+struct sg_table *dmabuf_map_kernel(struct dmabuf_attachment *attachment,
+				   enum dma_data_direction direction) __must_check;
+void dmabuf_unmap_kernel(struct dmabuf_attachment *attachment, struct sg_table *sgt);
 u32 dmabuf_unmap_all(struct dmabuf_attachment *attachment);
 
 /* constraints.c */
@@ -147,15 +282,19 @@ struct sg_table *dmabuf_placement_map(struct dmabuf_attachment *attachment,
 				      long timeout) __must_check;
 void dmabuf_placement_unmap(struct dmabuf_attachment *attachment, struct sg_table *sgt,
 			    enum dma_data_direction direction);
+int dmabuf_placement_vmap(struct dmabuf *dmabuf, struct iosys_map *map, bool kernel) __must_check;
+void dmabuf_placement_vunmap(struct dmabuf *dmabuf, struct iosys_map *map, bool kernel);
 
 /* placement-show.c */
 void dmabuf_placement_show_locked(struct seq_file *seq, struct dmabuf *dmabuf);
 
 /* turn.c */
+bool dmabuf_turn_try(struct dmabuf_attachment *attachment,
+		     enum dma_data_direction direction) __must_check;
 int dmabuf_turn_begin(struct dmabuf_turn *turn, long *timeout) __must_check;
 int dmabuf_turn_drain(struct dmabuf_turn *turn, long *timeout) __must_check;
 void dmabuf_turn_share(struct dmabuf_turn *turn);
-void dmabuf_turn_end(struct dmabuf *dmabuf, enum dma_data_direction direction);
+void dmabuf_turn_end(struct dmabuf *dmabuf, enum dma_data_direction direction, bool kernel);
 void dmabuf_turns_stop(struct dmabuf_attachment *attachment);
 int dmabuf_turn_exclusive(struct dmabuf *dmabuf) __must_check;
 void dmabuf_turn_cancel(struct dmabuf *dmabuf);

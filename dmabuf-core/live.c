@@ -65,6 +65,7 @@ static u32 dmabuf_count_mappings_locked(struct dmabuf *dmabuf)
 	lockdep_assert_held(&dmabuf->lock);
 	list_for_each_entry(attachment, &dmabuf->attachments, node) {
 		spin_lock(&attachment->lock);
+		n += !!dmabuf_first_sgt(READ_ONCE(attachment->first));
 		for (mapping = attachment->mappings; mapping; mapping = mapping->next)
 			n++;
 		spin_unlock(&attachment->lock);
@@ -72,24 +73,37 @@ static u32 dmabuf_count_mappings_locked(struct dmabuf *dmabuf)
 	return n;
 }
 
+static void dmabuf_show_mapping(struct seq_file *seq, enum dma_data_direction direction,
+				u32 segments)
+{
+	seq_printf(seq, "    mapping: %s, %u segments\n", dmabuf_direction_name(direction),
+		   segments);
+}
+
 /* A mapping on the list is mapped: its sgt may be looked at. */
 static void dmabuf_show_attachments_locked(struct seq_file *seq, struct dmabuf *dmabuf)
 {
 	struct dmabuf_attachment *attachment;
 	struct dmabuf_mapping *mapping;
+	unsigned long first;
 
 	lockdep_assert_held(&dmabuf->lock);
 	list_for_each_entry(attachment, &dmabuf->attachments, node) {
 		const struct dmabuf_constraints *c = &attachment->constraints;
 
 		seq_printf(seq,
-			   "  attachment %u: %s, dma_mask 0x%llx, seg_boundary 0x%llx, max_seg_size 0x%llx, max_segs %u, align %u\n",
+			   "  attachment %u: %s, dma_mask 0x%llx, seg_boundary 0x%llx, max_seg_size 0x%llx, max_segs %u, align %u%s\n",
 			   attachment->id, dev_name(attachment->dev), c->dma_mask,
-			   c->seg_boundary, c->max_seg_size, c->max_segs, c->align);
+			   c->seg_boundary, c->max_seg_size, c->max_segs, c->align,
+			   attachment->kernel ? ", kernel importer" : "");
 		spin_lock(&attachment->lock);
 		for (mapping = attachment->mappings; mapping; mapping = mapping->next)
-			seq_printf(seq, "    mapping: %s, %u segments\n",
-				   dmabuf_direction_name(mapping->direction), mapping->sgt->nents);
+			dmabuf_show_mapping(seq, mapping->direction, mapping->sgt->nents);
+		/* Not under the lock, so it may be gone: nothing but the numbers is looked at. */
+		first = READ_ONCE(attachment->first);
+		if (dmabuf_first_sgt(first))
+			dmabuf_show_mapping(seq, first & DMABUF_FIRST_RESERVED,
+					    READ_ONCE(attachment->first_segments));
 		spin_unlock(&attachment->lock);
 	}
 }
@@ -97,6 +111,15 @@ static void dmabuf_show_attachments_locked(struct seq_file *seq, struct dmabuf *
 void dmabuf_show_fdinfo(struct seq_file *seq, struct file *file)
 {
 	struct dmabuf *dmabuf = file->private_data;
+
+	/* As of the kernel's dma-bufs; the reference of this look does not count. */
+	seq_printf(seq, "size:\t%zu\n", dmabuf_file_size(dmabuf));
+	seq_printf(seq, "count:\t%ld\n", file_count(file) - 1);
+	seq_printf(seq, "exp_name:\t%s\n", dmabuf_exporter_name(dmabuf));
+	spin_lock(&dmabuf->lock);
+	if (dmabuf->name)
+		seq_printf(seq, "name:\t%s\n", dmabuf->name);
+	spin_unlock(&dmabuf->lock);
 
 	seq_printf(seq, "dmabuf_id:\t%llu\n", dmabuf->id);
 	seq_printf(seq, "dmabuf_size:\t%zu\n", dmabuf->size);
@@ -113,9 +136,11 @@ void dmabuf_show_fdinfo(struct seq_file *seq, struct file *file)
 static void dmabuf_show_buffer(struct seq_file *seq, struct dmabuf *dmabuf)
 {
 	spin_lock(&dmabuf->lock);
-	seq_printf(seq, "buffer %llu: %zu bytes, exporter %s, %u attachments, %u mappings\n",
+	seq_printf(seq, "buffer %llu: %zu bytes, exporter %s, %u attachments, %u mappings, %s\n",
 		   dmabuf->id, dmabuf->size, dmabuf_exporter_name(dmabuf),
-		   dmabuf->nr_attachments, dmabuf_count_mappings_locked(dmabuf));
+		   dmabuf->nr_attachments, dmabuf_count_mappings_locked(dmabuf),
+		   dmabuf_is_wrapper(dmabuf) ? "wrapped" :
+		   dmabuf_kernel(dmabuf) ? "kernel file" : "native file");
 	if (dmabuf->placement)
 		dmabuf_placement_show_locked(seq, dmabuf);
 	dmabuf_show_attachments_locked(seq, dmabuf);

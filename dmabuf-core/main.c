@@ -19,6 +19,7 @@ static int __init dmabuf_core_init(void)
 	ret = dmabuf_attach_init();
 	if (ret)
 		goto err_export;
+	dmabuf_wrapper_init();
 	dmabuf_live_init();
 	return 0;
 
@@ -41,3 +42,4 @@ module_exit(dmabuf_core_exit);
 MODULE_DESCRIPTION("DMA buffer sharing framework");
 MODULE_AUTHOR("dmabuf-core maintainers");
 MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(DMABUF_KERNEL_NS);

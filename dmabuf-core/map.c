@@ -14,43 +14,19 @@
 #include "trace.h"
 
 /*
- * A record for one more mapping, made before the exporter is asked so that
- * nothing can fail afterwards.  The first one is part of the attachment.
+ * Most attachments have one mapping at a time.  It is kept in &dmabuf_attachment.first, the
+ * address of its scatterlist with the direction in the lowest bits, and takes no record and no
+ * lock.  The others are on a list.
  */
-static struct dmabuf_mapping *dmabuf_mapping_alloc(struct dmabuf_attachment *attachment)
-{
-	bool first;
+static_assert(DMA_BIDIRECTIONAL < DMABUF_FIRST_RESERVED && DMA_TO_DEVICE < DMABUF_FIRST_RESERVED &&
+	      DMA_FROM_DEVICE < DMABUF_FIRST_RESERVED);
+static_assert(__alignof__(struct sg_table) > DMABUF_FIRST_RESERVED);
 
-	spin_lock(&attachment->lock);
-	first = !attachment->first_used;
-	attachment->first_used = true;
-	spin_unlock(&attachment->lock);
-
-	if (first)
-		return &attachment->first;
-	return kmalloc(sizeof(struct dmabuf_mapping), GFP_KERNEL_ACCOUNT);
-}
-
-static void dmabuf_mapping_free(struct dmabuf_attachment *attachment,
-				struct dmabuf_mapping *mapping)
-{
-	if (mapping != &attachment->first) {
-		kfree(mapping);
-		return;
-	}
-	spin_lock(&attachment->lock);
-	attachment->first_used = false;
-	spin_unlock(&attachment->lock);
-}
-
-/*
- * Takes a mapping off the list, so that no other unmap finds it.  The sgt is
- * compared, never looked into: it may be anything.
- */
-static struct dmabuf_mapping *dmabuf_mapping_take(struct dmabuf_attachment *attachment,
-						  struct sg_table *sgt)
+static noinline int dmabuf_mapping_take_listed(struct dmabuf_attachment *attachment,
+					       struct sg_table *sgt)
 {
 	struct dmabuf_mapping **link, *mapping;
+	int direction;
 
 	spin_lock(&attachment->lock);
 	for (link = &attachment->mappings; (mapping = *link); link = &mapping->next) {
@@ -60,7 +36,29 @@ static struct dmabuf_mapping *dmabuf_mapping_take(struct dmabuf_attachment *atta
 		}
 	}
 	spin_unlock(&attachment->lock);
-	return mapping;
+	if (!mapping)
+		return -ENOENT;
+	direction = mapping->direction;
+	kfree(mapping);
+	return direction;
+}
+
+/*
+ * Takes a mapping away, so that no other unmap finds it, and returns its direction.  The sgt
+ * is compared, never looked into: it may be anything.
+ */
+static inline int dmabuf_mapping_take(struct dmabuf_attachment *attachment, struct sg_table *sgt)
+{
+	unsigned long first = READ_ONCE(attachment->first);
+
+	while (sgt && dmabuf_first_sgt(first) == sgt) {
+		unsigned long was = cmpxchg(&attachment->first, first, 0);
+
+		if (was == first)
+			return first & DMABUF_FIRST_RESERVED;
+		first = was;
+	}
+	return dmabuf_mapping_take_listed(attachment, sgt);
 }
 
 /* An interrupted wait is -EINTR here: a kernel caller cannot restart a call. */
@@ -78,21 +76,89 @@ static int dmabuf_map_error(struct sg_table *sgt)
 	}
 }
 
-static struct sg_table *dmabuf_map(struct dmabuf_attachment *attachment,
-				   enum dma_data_direction direction, long timeout)
+/* Is a scatterlist for it a copy, see dmabuf_kernel_copy()? */
+static bool dmabuf_is_copied(const struct dmabuf_attachment *attachment)
+{
+	return IS_ENABLED(CONFIG_DMABUF_DEBUG) && attachment->kernel;
+}
+
+static inline void dmabuf_call_unmap(struct dmabuf_attachment *attachment, struct sg_table *sgt,
+				     enum dma_data_direction direction)
 {
 	if (attachment->dmabuf->placement)
-		return dmabuf_placement_map(attachment, direction, timeout);
-	return attachment->dmabuf->ops->map_dma_buf(attachment, direction);
+		dmabuf_placement_unmap(attachment, sgt, direction);
+	else
+		attachment->dmabuf->ops->unmap_dma_buf(attachment, sgt);
+}
+
+static inline struct sg_table *dmabuf_call_map(struct dmabuf_attachment *attachment,
+					       enum dma_data_direction direction, long timeout)
+{
+	struct sg_table *sgt, *copy;
+
+	if (attachment->dmabuf->placement)
+		sgt = dmabuf_placement_map(attachment, direction, timeout);
+	else
+		sgt = attachment->dmabuf->ops->map_dma_buf(attachment, direction);
+	if (!dmabuf_is_copied(attachment) || IS_ERR_OR_NULL(sgt))
+		return sgt;
+	copy = dmabuf_kernel_copy(sgt);
+	if (IS_ERR(copy))
+		dmabuf_call_unmap(attachment, sgt, direction);
+	return copy;
+}
+
+/* A mapping beside the first; what it needs is had before the exporter is asked. */
+static noinline struct sg_table *dmabuf_map_listed(struct dmabuf_attachment *attachment,
+						   enum dma_data_direction direction, long timeout)
+{
+	struct dmabuf_mapping *mapping = kmalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);
+	struct sg_table *sgt;
+
+	if (!mapping)
+		return ERR_PTR(-ENOMEM);
+	sgt = dmabuf_call_map(attachment, direction, timeout);
+	if (IS_ERR_OR_NULL(sgt)) {
+		kfree(mapping);
+		return sgt;
+	}
+	mapping->sgt = sgt;
+	mapping->direction = direction;
+	spin_lock(&attachment->lock);
+	mapping->next = attachment->mappings;
+	attachment->mappings = mapping;
+	spin_unlock(&attachment->lock);
+	return sgt;
+}
+
+static inline struct sg_table *dmabuf_map_checked(struct dmabuf_attachment *attachment,
+						  enum dma_data_direction direction, long timeout)
+{
+	bool first = !cmpxchg(&attachment->first, 0, DMABUF_FIRST_RESERVED);
+	struct sg_table *sgt;
+
+	if (first)
+		sgt = dmabuf_call_map(attachment, direction, timeout);
+	else
+		sgt = dmabuf_map_listed(attachment, direction, timeout);
+	if (IS_ERR_OR_NULL(sgt)) {
+		if (first)
+			WRITE_ONCE(attachment->first, 0);
+		return ERR_PTR(dmabuf_map_error(sgt));
+	}
+	if (first) {
+		WRITE_ONCE(attachment->first_segments, sgt->nents);
+		/* From here on an unmap may take it. */
+		smp_store_release(&attachment->first, (unsigned long)sgt | direction);
+	}
+	trace_dmabuf_map(attachment, sgt, direction);
+	return sgt;
 }
 
 static struct sg_table *dmabuf_map_at(struct dmabuf_attachment *attachment,
 				      enum dma_data_direction direction, long timeout,
 				      unsigned long ip)
 {
-	struct dmabuf_mapping *mapping;
-	struct sg_table *sgt;
-
 	might_sleep();
 	if (IS_ERR_OR_NULL(attachment) || !valid_dma_direction(direction) || timeout < 0) {
 		dmabuf_refuse(dmabuf_map_attachment, ip, "no %s",
@@ -108,26 +174,21 @@ static struct sg_table *dmabuf_map_at(struct dmabuf_attachment *attachment,
 	}
 	if (READ_ONCE(attachment->stopped))
 		return ERR_PTR(-ENODEV);
+	return dmabuf_map_checked(attachment, direction, timeout);
+}
 
-	mapping = dmabuf_mapping_alloc(attachment);
-	if (!mapping)
-		return ERR_PTR(-ENOMEM);
+/*
+ * For importers of the kernel's dma-buf, see kernel-out.c.  Never -EAGAIN, which libdrm takes
+ * for a call to try again for ever.  The op of an exporter that is not on the placement layer
+ * waits as long as it does.
+ */
+struct sg_table *dmabuf_map_kernel(struct dmabuf_attachment *attachment,
+				   enum dma_data_direction direction)
+{
+	long timeout = attachment->dmabuf->placement ? dmabuf_kernel_timeout() : 0;
+	struct sg_table *sgt = dmabuf_map_checked(attachment, direction, timeout);
 
-	sgt = dmabuf_map(attachment, direction, timeout);
-	if (IS_ERR_OR_NULL(sgt)) {
-		dmabuf_mapping_free(attachment, mapping);
-		return ERR_PTR(dmabuf_map_error(sgt));
-	}
-
-	mapping->sgt = sgt;
-	mapping->direction = direction;
-	spin_lock(&attachment->lock);
-	mapping->next = attachment->mappings;
-	attachment->mappings = mapping;
-	spin_unlock(&attachment->lock);
-
-	trace_dmabuf_map(attachment, sgt, direction);
-	return sgt;
+	return sgt == ERR_PTR(-EAGAIN) ? ERR_PTR(-EBUSY) : sgt;
 }
 
 /**
@@ -150,6 +211,8 @@ static struct sg_table *dmabuf_map_at(struct dmabuf_attachment *attachment,
  * * ERR_PTR(-EINTR): a signal ended a wait; nothing has changed
  * * ERR_PTR(-ENODEV): dmabuf_attachment_stop(), before or during the wait
  * * ERR_PTR(-ENOMEM): no memory; a buffer that was to move is where it was
+ * * ERR_PTR(-ETIMEDOUT): from the placement layer: the buffer was to move, and fences that
+ *   kernel importers left on it were not signalled in the time of kernel_wait_ms
  * * ERR_PTR(-EBUSY): from the placement layer: the storage does not serve the
  *   device, and is fixed
  * * ERR_PTR(-EOPNOTSUPP): from the placement layer: nor does what the exporter
@@ -185,18 +248,25 @@ struct sg_table *dmabuf_map_attachment_timeout(struct dmabuf_attachment *attachm
 }
 EXPORT_SYMBOL_NS_GPL(dmabuf_map_attachment_timeout, DMABUF_NS);
 
-static void dmabuf_unmap(struct dmabuf_attachment *attachment, struct dmabuf_mapping *mapping)
+static inline void dmabuf_unmap(struct dmabuf_attachment *attachment, struct sg_table *sgt,
+				enum dma_data_direction direction)
 {
-	enum dma_data_direction direction = mapping->direction;
-	struct dmabuf *dmabuf = attachment->dmabuf;
-	struct sg_table *sgt = mapping->sgt;
-
 	trace_dmabuf_unmap(attachment, sgt, direction);
-	dmabuf_mapping_free(attachment, mapping);
-	if (dmabuf->placement)
-		dmabuf_placement_unmap(attachment, sgt, direction);
+	if (dmabuf_is_copied(attachment))
+		sgt = dmabuf_kernel_free_copy(sgt);
+	dmabuf_call_unmap(attachment, sgt, direction);
+}
+
+static inline void dmabuf_unmap_at(struct dmabuf_attachment *attachment, struct sg_table *sgt,
+				   unsigned long ip)
+{
+	int direction = dmabuf_mapping_take(attachment, sgt);
+
+	if (direction >= 0)
+		dmabuf_unmap(attachment, sgt, direction);
 	else
-		dmabuf->ops->unmap_dma_buf(attachment, sgt);
+		dmabuf_refuse(dmabuf_unmap_attachment, ip,
+			      "this scatterlist is not mapped through this attachment");
 }
 
 /**
@@ -214,19 +284,19 @@ static void dmabuf_unmap(struct dmabuf_attachment *attachment, struct dmabuf_map
  */
 void dmabuf_unmap_attachment(struct dmabuf_attachment *attachment, struct sg_table *sgt)
 {
-	struct dmabuf_mapping *mapping = NULL;
-
 	might_sleep();
-	if (!IS_ERR_OR_NULL(attachment))
-		mapping = dmabuf_mapping_take(attachment, sgt);
-	if (!mapping) {
-		dmabuf_refuse(dmabuf_unmap_attachment, _RET_IP_,
-			      "this scatterlist is not mapped through this attachment");
-		return;
-	}
-	dmabuf_unmap(attachment, mapping);
+	if (IS_ERR_OR_NULL(attachment))
+		dmabuf_refuse(dmabuf_unmap_attachment, _RET_IP_, "no attachment");
+	else
+		dmabuf_unmap_at(attachment, sgt, _RET_IP_);
 }
 EXPORT_SYMBOL_NS_GPL(dmabuf_unmap_attachment, DMABUF_NS);
+
+/* For importers of the kernel's dma-buf, see kernel-out.c. */
+void dmabuf_unmap_kernel(struct dmabuf_attachment *attachment, struct sg_table *sgt)
+{
+	dmabuf_unmap_at(attachment, sgt, _RET_IP_);
+}
 
 /**
  * dmabuf_attachment_stop - map no more, and let nobody wait for it
@@ -235,7 +305,8 @@ EXPORT_SYMBOL_NS_GPL(dmabuf_unmap_attachment, DMABUF_NS);
  * For an importer whose device goes away while other threads may be mapping, or
  * waiting until others unmap, which nobody need ever do.  Maps of @attachment that
  * wait on the placement layer, and all later ones, return -ENODEV; those that have
- * their turn go on, and so does what waits in the op of another exporter.
+ * their turn go on, also when they wait for fences, and so does what waits in the op of
+ * another exporter.
  * Mappings stay until they are unmapped.  There is no inverse: detach comes next.
  *
  * Context: process context; takes &dmabuf.lock.
@@ -255,11 +326,12 @@ EXPORT_SYMBOL_NS_GPL(dmabuf_attachment_stop, DMABUF_NS);
  */
 u32 dmabuf_unmap_all(struct dmabuf_attachment *attachment)
 {
-	struct dmabuf_mapping *mapping;
+	struct sg_table *sgt;
 	u32 n = 0;
 
-	while ((mapping = attachment->mappings)) {
-		dmabuf_unmap(attachment, dmabuf_mapping_take(attachment, mapping->sgt));
+	while ((sgt = dmabuf_first_sgt(READ_ONCE(attachment->first))) ||
+	       (attachment->mappings && (sgt = attachment->mappings->sgt))) {
+		dmabuf_unmap(attachment, sgt, dmabuf_mapping_take(attachment, sgt));
 		n++;
 	}
 	return n;

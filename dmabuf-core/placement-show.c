@@ -45,6 +45,7 @@ static void dmabuf_placement_info_locked(struct dmabuf_placement *p,
 		info->chunks = p->storage->chunks;
 	}
 	if (info->state == DMABUF_PLACEMENT_DRAINING) {
+		/* Only a device needs other storage: it has an attachment. */
 		strscpy(info->next.device, dev_name(next->attachment->dev),
 			sizeof(info->next.device));
 		info->next.miss = next->miss;

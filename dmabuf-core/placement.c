@@ -18,7 +18,9 @@
 #include <linux/bitops.h>
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/fs.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -92,32 +94,31 @@ int dmabuf_placement_set_policy(struct dmabuf *dmabuf, u32 policy)
 EXPORT_SYMBOL_NS_GPL(dmabuf_placement_set_policy, DMABUF_NS);
 
 /*
- * A device is refused: for the log, a tracepoint and dmabuf_placement_query().
- * @what is asked of the buffer; @why is what @miss does not say.
+ * A device, or a vmap (@attachment is NULL), is refused: for the log, a tracepoint and
+ * dmabuf_placement_query().  @what is asked of the buffer; @why is what @miss does not say.
  */
-static void dmabuf_placement_refuse(struct dmabuf_attachment *attachment, const char *what,
-				    int error, const struct dmabuf_miss *miss, const char *why)
+static void dmabuf_placement_refuse(struct dmabuf *dmabuf, struct dmabuf_attachment *attachment,
+				    const char *what, int error, const struct dmabuf_miss *miss,
+				    const char *why)
 {
-	struct dmabuf *dmabuf = attachment->dmabuf;
 	struct dmabuf_placement_reason *refusal = &dmabuf->placement->info.refusal;
+	const char *device = attachment ? dev_name(attachment->dev) : "vmap";
 
 	spin_lock(&dmabuf->lock);
 	refusal->error = error;
-	strscpy(refusal->device, dev_name(attachment->dev), sizeof(refusal->device));
+	strscpy(refusal->device, device, sizeof(refusal->device));
 	refusal->miss = *miss;
 	spin_unlock(&dmabuf->lock);
-	trace_dmabuf_placement_refuse(attachment, error, miss);
+	trace_dmabuf_placement_refuse(dmabuf, attachment, error, miss);
 
 	if (miss->which == DMABUF_CONSTRAINT_NONE)
-		dev_info_ratelimited(attachment->dev,
-				     "%s buffer %llu (%zu bytes) refused, error %d: %s\n",
-				     what, dmabuf->id, dmabuf->size, error, why);
+		pr_info_ratelimited("%s: %s buffer %llu (%zu bytes) refused, error %d: %s\n",
+				    device, what, dmabuf->id, dmabuf->size, error, why);
 	else
-		dev_info_ratelimited(attachment->dev,
-				     "%s buffer %llu (%zu bytes) refused, error %d: %s: device allows 0x%llx, storage has 0x%llx: %s\n",
-				     what, dmabuf->id, dmabuf->size, error,
-				     dmabuf_constraint_name(miss->which), miss->allowed,
-				     miss->actual, why);
+		pr_info_ratelimited("%s: %s buffer %llu (%zu bytes) refused, error %d: %s: device allows 0x%llx, storage has 0x%llx: %s\n",
+				    device, what, dmabuf->id, dmabuf->size, error,
+				    dmabuf_constraint_name(miss->which), miss->allowed,
+				    miss->actual, why);
 }
 
 /* The caller has a turn, or the storage is fixed: it stays. */
@@ -126,6 +127,12 @@ static bool dmabuf_storage_serves(struct dmabuf_attachment *attachment,
 {
 	const struct dmabuf_placement_ops *ops = dmabuf_placement_ops(attachment->dmabuf);
 
+	if (attachment->contiguous && storage->chunks > 1) {
+		miss->which = DMABUF_CONSTRAINT_MAX_SEGS;
+		miss->allowed = 1;
+		miss->actual = storage->chunks;
+		return false;
+	}
 	if (ops->serves)
 		return ops->serves(attachment, storage, miss);
 	return dmabuf_constraints_cover(&storage->needs, &attachment->needs, miss);
@@ -163,7 +170,7 @@ int dmabuf_placement_admit(struct dmabuf_attachment *attachment, u32 *seen)
 	spin_unlock(&dmabuf->lock);
 
 	if (late) {
-		dmabuf_placement_refuse(attachment, "attach to", -EBUSY, &miss,
+		dmabuf_placement_refuse(dmabuf, attachment, "attach to", -EBUSY, &miss,
 					"it has been mapped, and takes no more devices");
 		return -EBUSY;
 	}
@@ -173,12 +180,12 @@ int dmabuf_placement_admit(struct dmabuf_attachment *attachment, u32 *seen)
 		return 0;
 	dmabuf_constraints_merge(&needs, &attachment->needs);
 	if (ops->possible && !ops->possible(attachment, &needs, &miss)) {
-		dmabuf_placement_refuse(attachment, "attach to", -EOPNOTSUPP, &miss,
+		dmabuf_placement_refuse(dmabuf, attachment, "attach to", -EOPNOTSUPP, &miss,
 					"no memory of the exporter serves all devices");
 		return -EOPNOTSUPP;
 	}
 	if (fixed) {
-		dmabuf_placement_refuse(attachment, "attach to", -EBUSY, &here, "it may not move");
+		dmabuf_placement_refuse(dmabuf, attachment, "attach to", -EBUSY, &here, "it may not move");
 		return -EBUSY;
 	}
 	return 0;
@@ -282,12 +289,15 @@ static int dmabuf_storage_move(struct dmabuf_attachment *asker, const struct dma
 	if (IS_ERR(to)) {
 		/* A killed task is refused nothing. */
 		if (to != ERR_PTR(-EINTR))
-			dmabuf_placement_refuse(asker, "move of", PTR_ERR(to), &still,
+			dmabuf_placement_refuse(dmabuf, asker, "move of", PTR_ERR(to), &still,
 						"found no other memory, it stays where it is");
 		return PTR_ERR(to);
 	}
 
 	down_write(&p->in_place);
+	/* Page table entries made through the fd; the file is alive, the asker holds it. */
+	if (dmabuf->ops->mmap)
+		unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
 	if (ops->zap)
 		ops->zap(dmabuf);
 	ret = ops->move(dmabuf, from, to);
@@ -302,7 +312,7 @@ static int dmabuf_storage_move(struct dmabuf_attachment *asker, const struct dma
 
 	if (ret) {
 		ops->free(dmabuf, to);
-		dmabuf_placement_refuse(asker, "move of", ret, miss,
+		dmabuf_placement_refuse(dmabuf, asker, "move of", ret, miss,
 					"the exporter failed to, it stays where it is");
 		return ret;
 	}
@@ -332,21 +342,48 @@ static bool dmabuf_attachment_is_served(struct dmabuf_attachment *attachment,
 	return true;
 }
 
-/* The turn is exclusive, and shared on success; otherwise it is over. */
-static int dmabuf_turn_move(struct dmabuf_turn *turn, u64 drain_ns)
+/*
+ * The turn is exclusive, and shared on success; otherwise it is over.  What kernel importers
+ * have unmapped their devices may still use, until their fences are signalled.
+ */
+static int dmabuf_turn_move(struct dmabuf_turn *turn, u64 drain_ns, long timeout)
 {
 	struct dmabuf_attachment *asker = turn->attachment;
-	struct dmabuf *dmabuf = asker->dmabuf;
-	int ret = dmabuf_storage_move(asker, &turn->miss, drain_ns);
+	struct dmabuf *dmabuf = turn->dmabuf;
+	int ret = dmabuf_kernel_wait_idle(dmabuf, timeout);
 
+	if (ret == -ETIMEDOUT || (ret == -EAGAIN && turn->kernel))
+		dmabuf_placement_refuse(dmabuf, asker, "move of", -ETIMEDOUT, &turn->miss,
+					"it has fences that are not signalled, it stays where it is");
+	if (!ret)
+		ret = dmabuf_storage_move(asker, &turn->miss, drain_ns);
 	if (ret) {
-		dmabuf_placement_count_failure(dmabuf);
+		if (ret != -EAGAIN)
+			dmabuf_placement_count_failure(dmabuf);
 		dmabuf_turn_cancel(dmabuf);
 		return ret;
 	}
 	WRITE_ONCE(asker->served, dmabuf->placement->number);
 	dmabuf_turn_share(turn);
 	return 0;
+}
+
+/* Why a kernel importer has to go without a turn, of which its user sees an errno at best. */
+static void dmabuf_turn_explain(const struct dmabuf_turn *turn, int error)
+{
+	const char *why;
+
+	if (!turn->kernel)
+		return;
+	if (error == -EBUSY)
+		why = "another kernel importer has it mapped, and must not be waited for";
+	else if (error == -ETIMEDOUT || error == -EAGAIN)
+		why = "others did not unmap it in time (kernel_wait_ms)";
+	else
+		return;
+	if (error == -EAGAIN)
+		error = -EBUSY;	/* see dmabuf_map_kernel() */
+	dmabuf_placement_refuse(turn->dmabuf, turn->attachment, "map of", error, &turn->miss, why);
 }
 
 /*
@@ -363,72 +400,114 @@ static int dmabuf_turn_serve(struct dmabuf_turn *turn, long *timeout)
 	/* Each round but the first is for a move of somebody else. */
 	while (!dmabuf_attachment_is_served(asker, &turn->miss)) {
 		if (dmabuf_placement_is_fixed(dmabuf)) {
-			dmabuf_turn_end(dmabuf, turn->direction);
-			dmabuf_placement_refuse(asker, "map of", -EBUSY, &turn->miss,
+			dmabuf_turn_end(dmabuf, turn->direction, turn->kernel);
+			dmabuf_placement_refuse(dmabuf, asker, "map of", -EBUSY, &turn->miss,
 						"it may not move");
 			return -EBUSY;
 		}
 		start = ktime_get_ns();
 		ret = dmabuf_turn_drain(turn, timeout);
+		dmabuf_turn_explain(turn, ret);
 		if (ret) {
 			if (ret != -EAGAIN)
 				dmabuf_placement_count_failure(dmabuf);
 			return ret;
 		}
 		if (turn->exclusive)
-			return dmabuf_turn_move(turn, ktime_get_ns() - start);
+			return dmabuf_turn_move(turn, ktime_get_ns() - start, *timeout);
 	}
 	return 0;
 }
 
-/* The first map.  On success the turn is shared; otherwise it is over. */
+/* The first map, or vmap.  On success the turn is shared; otherwise it is over. */
 static int dmabuf_turn_populate(struct dmabuf_turn *turn)
 {
 	struct dmabuf_attachment *asker = turn->attachment;
-	struct dmabuf *dmabuf = asker->dmabuf;
+	struct dmabuf *dmabuf = turn->dmabuf;
 	struct dmabuf_miss miss = {};
 	struct dmabuf_storage *storage = dmabuf_storage_alloc(dmabuf, asker, &miss);
 
 	if (IS_ERR(storage)) {
 		dmabuf_turn_cancel(dmabuf);
 		if (storage != ERR_PTR(-EINTR))
-			dmabuf_placement_refuse(asker, "map of", PTR_ERR(storage), &miss,
+			dmabuf_placement_refuse(dmabuf, asker, "map of", PTR_ERR(storage), &miss,
 						"found no memory for it");
 		return PTR_ERR(storage);
 	}
-	WRITE_ONCE(asker->served, dmabuf->placement->number);
+	if (asker)
+		WRITE_ONCE(asker->served, dmabuf->placement->number);
 	dmabuf_turn_share(turn);
 	return 0;
+}
+
+/* Takes a shared turn at storage that serves the asker, if that is a device. */
+static int dmabuf_turn_take(struct dmabuf_turn *turn, long timeout)
+{
+	int ret = dmabuf_turn_begin(turn, &timeout);
+
+	dmabuf_turn_explain(turn, ret);
+	if (!ret && turn->exclusive)
+		return dmabuf_turn_populate(turn);
+	if (!ret && turn->attachment)
+		ret = dmabuf_turn_serve(turn, &timeout);
+	return ret;
+}
+
+/* The same for a device, when there is more to it than dmabuf_turn_try() does. */
+static noinline int dmabuf_turn_wait_for(struct dmabuf_attachment *attachment,
+					 enum dma_data_direction direction, long timeout)
+{
+	struct dmabuf_turn turn = {
+		.dmabuf = attachment->dmabuf,
+		.attachment = attachment,
+		.direction = direction,
+		.kernel = attachment->kernel,
+	};
+
+	return dmabuf_turn_take(&turn, timeout);
+}
+
+static noinline void dmabuf_placement_refuse_map(struct dmabuf_attachment *attachment)
+{
+	struct dmabuf_miss none = {};
+
+	dmabuf_placement_refuse(attachment->dmabuf, attachment, "map of", -EOPNOTSUPP, &none,
+				"the exporter does not map it for this device");
+}
+
+static void dmabuf_placement_note_mapped(struct dmabuf *dmabuf)
+{
+	struct dmabuf_placement *p = dmabuf->placement;
+
+	if (READ_ONCE(p->mapped))
+		return;
+	spin_lock(&dmabuf->lock);
+	p->mapped = true;
+	spin_unlock(&dmabuf->lock);
 }
 
 struct sg_table *dmabuf_placement_map(struct dmabuf_attachment *attachment,
 				      enum dma_data_direction direction, long timeout)
 {
-	struct dmabuf_turn turn = { .attachment = attachment, .direction = direction };
 	struct dmabuf *dmabuf = attachment->dmabuf;
 	struct dmabuf_placement *p = dmabuf->placement;
-	struct dmabuf_miss none = {};
 	struct sg_table *sgt;
 	int ret;
 
-	ret = dmabuf_turn_begin(&turn, &timeout);
-	if (!ret)
-		ret = turn.exclusive ? dmabuf_turn_populate(&turn) :
-				       dmabuf_turn_serve(&turn, &timeout);
-	if (ret)
-		return ERR_PTR(ret);
+	if (!dmabuf_turn_try(attachment, direction)) {
+		ret = dmabuf_turn_wait_for(attachment, direction, timeout);
+		if (ret)
+			return ERR_PTR(ret);
+	}
 
 	sgt = dmabuf_placement_ops(dmabuf)->map(attachment, p->storage, direction);
 	if (IS_ERR_OR_NULL(sgt)) {
-		dmabuf_turn_end(dmabuf, direction);
+		dmabuf_turn_end(dmabuf, direction, attachment->kernel);
 		if (sgt == ERR_PTR(-EOPNOTSUPP))
-			dmabuf_placement_refuse(attachment, "map of", -EOPNOTSUPP, &none,
-						"the exporter does not map it for this device");
-	} else if (!READ_ONCE(p->mapped)) {
-		spin_lock(&dmabuf->lock);
-		p->mapped = true;
-		spin_unlock(&dmabuf->lock);
+			dmabuf_placement_refuse_map(attachment);
+		return sgt;
 	}
+	dmabuf_placement_note_mapped(dmabuf);
 	return sgt;
 }
 
@@ -438,7 +517,40 @@ void dmabuf_placement_unmap(struct dmabuf_attachment *attachment, struct sg_tabl
 	struct dmabuf *dmabuf = attachment->dmabuf;
 
 	dmabuf_placement_ops(dmabuf)->unmap(attachment, dmabuf->placement->storage, sgt);
-	dmabuf_turn_end(dmabuf, direction);
+	dmabuf_turn_end(dmabuf, direction, attachment->kernel);
+}
+
+/*
+ * A kernel address holds the storage where it is, as a mapping of a device does, and may be
+ * written through.  No device is asked for what it needs.
+ */
+int dmabuf_placement_vmap(struct dmabuf *dmabuf, struct iosys_map *map, bool kernel)
+{
+	const struct dmabuf_placement_ops *ops = dmabuf_placement_ops(dmabuf);
+	struct dmabuf_turn turn = {
+		.dmabuf = dmabuf,
+		.direction = DMA_BIDIRECTIONAL,
+		.kernel = kernel,
+	};
+	int ret;
+
+	if (!ops->vmap)
+		return -EINVAL;
+	ret = dmabuf_turn_take(&turn, kernel ? dmabuf_kernel_timeout() : MAX_SCHEDULE_TIMEOUT);
+	if (ret)
+		return ret == -EAGAIN ? -EBUSY : ret;
+	ret = ops->vmap(dmabuf, dmabuf->placement->storage, map);
+	if (ret)
+		dmabuf_turn_end(dmabuf, turn.direction, kernel);
+	else
+		dmabuf_placement_note_mapped(dmabuf);
+	return ret;
+}
+
+void dmabuf_placement_vunmap(struct dmabuf *dmabuf, struct iosys_map *map, bool kernel)
+{
+	dmabuf_placement_ops(dmabuf)->vunmap(dmabuf, dmabuf->placement->storage, map);
+	dmabuf_turn_end(dmabuf, DMA_BIDIRECTIONAL, kernel);
 }
 
 /**

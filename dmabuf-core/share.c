@@ -25,12 +25,20 @@
  */
 void dmabuf_fd_install(struct dmabuf *dmabuf, int fd)
 {
+	struct file *file;
+
 	if (IS_ERR_OR_NULL(dmabuf)) {
 		dmabuf_refuse(dmabuf_fd_install, _RET_IP_, "no buffer");
 		return;
 	}
 	trace_dmabuf_fd(dmabuf, fd);
-	fd_install(fd, dmabuf->file);
+	file = dmabuf->file;
+	if (dmabuf_is_wrapper(dmabuf)) {
+		/* The fd shows the kernel's dma-buf, and holds that. */
+		file = dmabuf_wrapper_file(dmabuf);
+		fput(dmabuf->file);
+	}
+	fd_install(fd, file);
 }
 EXPORT_SYMBOL_NS_GPL(dmabuf_fd_install, DMABUF_NS);
 
@@ -68,12 +76,15 @@ EXPORT_SYMBOL_NS_GPL(dmabuf_fd, DMABUF_NS);
  * dmabuf_get - get the buffer behind an fd (step 3)
  * @fd: a file descriptor of the current task
  *
- * The inverse is dmabuf_put().
+ * The fd of a dma-buf that is not of this core gives a buffer, too, the same one as long
+ * as anybody has it: its exporter is reached through the kernel's interface.  The inverse
+ * is dmabuf_put().
  *
- * Context: process context of the task that has the fd.
+ * Context: process context of the task that has the fd; may sleep.
  * Return: the buffer with a reference of the caller's, or
  * * ERR_PTR(-EBADF): no file is open under @fd
  * * ERR_PTR(-EINVAL): the file is no buffer
+ * * ERR_PTR(-ENOMEM): no memory for a dma-buf that is not of this core
  */
 struct dmabuf *dmabuf_get(int fd)
 {
@@ -82,12 +93,15 @@ struct dmabuf *dmabuf_get(int fd)
 
 	if (!file)
 		return ERR_PTR(-EBADF);
-	if (file->f_op != &dmabuf_fops) {
+	dmabuf = dmabuf_file_get(file);
+	if (!dmabuf) {
 		fput(file);
-		return ERR_PTR(-EINVAL);
+		/* The fd may be another file by now, which is as good as the first. */
+		dmabuf = dmabuf_kernel_fd_get(fd);
+		if (IS_ERR(dmabuf))
+			return dmabuf;
 	}
 
-	dmabuf = file->private_data;
 	trace_dmabuf_get(dmabuf, fd);
 	return dmabuf;
 }
@@ -97,7 +111,7 @@ EXPORT_SYMBOL_NS_GPL(dmabuf_get, DMABUF_NS);
  * dmabuf_put - give a reference to a buffer back (step 6)
  * @dmabuf: the buffer; the caller must not use it again
  *
- * When the last reference goes, the file's release runs, in it the exporter's
+ * When the last reference goes, the file's release runs, after it the exporter's
  * release op, and then the buffer's memory is freed.  As with any file, that
  * happens when the task returns to user space, or from a work item if the caller
  * is a kernel thread.  NULL and ERR_PTR() are refused with a line in the log.

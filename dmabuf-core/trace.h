@@ -18,7 +18,9 @@
 #include <dmabuf-core/dmabuf.h>
 #include <dmabuf-core/placement.h>
 
-#include "compat.h"
+#include "internal.h"
+
+#define dmabuf_trace_device(attachment) ((attachment) ? dev_name((attachment)->dev) : "vmap")
 
 DECLARE_EVENT_CLASS(dmabuf_buffer,
 	TP_PROTO(const struct dmabuf *dmabuf),
@@ -26,12 +28,12 @@ DECLARE_EVENT_CLASS(dmabuf_buffer,
 	TP_STRUCT__entry(
 		__field(u64, id)
 		__field(size_t, size)
-		__string(exporter, module_name(dmabuf->ops->owner))
+		__string(exporter, dmabuf_exporter_name(dmabuf))
 	),
 	TP_fast_assign(
 		__entry->id = dmabuf->id;
 		__entry->size = dmabuf->size;
-		dmabuf_assign_str(exporter, module_name(dmabuf->ops->owner));
+		dmabuf_assign_str(exporter, dmabuf_exporter_name(dmabuf));
 	),
 	TP_printk("buffer=%llu size=%zu exporter=%s",
 		  __entry->id, __entry->size, __get_str(exporter))
@@ -152,26 +154,26 @@ TRACE_EVENT(dmabuf_placement_alloc,
 		  __entry->chunks, __entry->dma_mask, __entry->max_segs)
 );
 
-/* A map waits for its turn. */
+/* A map, or a vmap, waits for its turn. */
 TRACE_EVENT(dmabuf_placement_wait,
-	TP_PROTO(const struct dmabuf_attachment *attachment, enum dma_data_direction direction,
-		 u32 readers, u32 writers),
-	TP_ARGS(attachment, direction, readers, writers),
+	TP_PROTO(const struct dmabuf *dmabuf, const struct dmabuf_attachment *attachment,
+		 enum dma_data_direction direction, u32 readers, u32 writers),
+	TP_ARGS(dmabuf, attachment, direction, readers, writers),
 	TP_STRUCT__entry(
 		__field(u64, id)
 		__field(u32, attachment)
 		__field(int, direction)
 		__field(u32, readers)
 		__field(u32, writers)
-		__string(device, dev_name(attachment->dev))
+		__string(device, dmabuf_trace_device(attachment))
 	),
 	TP_fast_assign(
-		__entry->id = attachment->dmabuf->id;
-		__entry->attachment = attachment->id;
+		__entry->id = dmabuf->id;
+		__entry->attachment = attachment ? attachment->id : 0;
 		__entry->direction = direction;
 		__entry->readers = readers;
 		__entry->writers = writers;
-		dmabuf_assign_str(device, dev_name(attachment->dev));
+		dmabuf_assign_str(device, dmabuf_trace_device(attachment));
 	),
 	TP_printk("buffer=%llu attachment=%u device=%s direction=%s readers=%u writers=%u",
 		  __entry->id, __entry->attachment, __get_str(device),
@@ -200,9 +202,9 @@ TRACE_DEFINE_ENUM(DMABUF_CONSTRAINT_ALIGN);
 
 /* A device cannot have the buffer where it is: error 0: it waits for the others. */
 DECLARE_EVENT_CLASS(dmabuf_placement_miss,
-	TP_PROTO(const struct dmabuf_attachment *attachment, int error,
-		 const struct dmabuf_miss *miss),
-	TP_ARGS(attachment, error, miss),
+	TP_PROTO(const struct dmabuf *dmabuf, const struct dmabuf_attachment *attachment,
+		 int error, const struct dmabuf_miss *miss),
+	TP_ARGS(dmabuf, attachment, error, miss),
 	TP_STRUCT__entry(
 		__field(u64, id)
 		__field(u32, attachment)
@@ -210,16 +212,16 @@ DECLARE_EVENT_CLASS(dmabuf_placement_miss,
 		__field(int, constraint)
 		__field(u64, allowed)
 		__field(u64, actual)
-		__string(device, dev_name(attachment->dev))
+		__string(device, dmabuf_trace_device(attachment))
 	),
 	TP_fast_assign(
-		__entry->id = attachment->dmabuf->id;
-		__entry->attachment = attachment->id;
+		__entry->id = dmabuf->id;
+		__entry->attachment = attachment ? attachment->id : 0;
 		__entry->error = error;
 		__entry->constraint = miss->which;
 		__entry->allowed = miss->allowed;
 		__entry->actual = miss->actual;
-		dmabuf_assign_str(device, dev_name(attachment->dev));
+		dmabuf_assign_str(device, dmabuf_trace_device(attachment));
 	),
 	TP_printk("buffer=%llu attachment=%u device=%s error=%d constraint=%s allowed=0x%llx actual=0x%llx",
 		  __entry->id, __entry->attachment, __get_str(device), __entry->error,
@@ -228,13 +230,13 @@ DECLARE_EVENT_CLASS(dmabuf_placement_miss,
 );
 
 DEFINE_EVENT(dmabuf_placement_miss, dmabuf_placement_drain,
-	TP_PROTO(const struct dmabuf_attachment *attachment, int error,
-		 const struct dmabuf_miss *miss),
-	TP_ARGS(attachment, error, miss));
+	TP_PROTO(const struct dmabuf *dmabuf, const struct dmabuf_attachment *attachment,
+		 int error, const struct dmabuf_miss *miss),
+	TP_ARGS(dmabuf, attachment, error, miss));
 DEFINE_EVENT(dmabuf_placement_miss, dmabuf_placement_refuse,
-	TP_PROTO(const struct dmabuf_attachment *attachment, int error,
-		 const struct dmabuf_miss *miss),
-	TP_ARGS(attachment, error, miss));
+	TP_PROTO(const struct dmabuf *dmabuf, const struct dmabuf_attachment *attachment,
+		 int error, const struct dmabuf_miss *miss),
+	TP_ARGS(dmabuf, attachment, error, miss));
 
 /* A buffer has moved. */
 TRACE_EVENT(dmabuf_placement_move,

@@ -11,27 +11,44 @@
  *	5  dmabuf_unmap_attachment()		importer's DMA is over
  *	6  dmabuf_detach(), dmabuf_put()	importer disconnects
  *
- * Each is documented at its definition: export.c, share.c, attach.c, map.c.
+ * Each is documented at its definition: export.c, share.c, attach.c, map.c, and
+ * the CPU's access in cpu.c.
+ *
+ * Where the kernel has DMA_SHARED_BUFFER, the file of a buffer is one of the kernel's
+ * own dma-buf files, so that DRM, V4L2 and all others take it (kernel-out.c), and the
+ * fd of anybody's dma-buf is a buffer here (kernel-in.c).
  */
 #ifndef _DMABUF_CORE_DMABUF_H
 #define _DMABUF_CORE_DMABUF_H
 
+#include <linux/bits.h>
 #include <linux/dma-direction.h>
 #include <linux/list.h>
 #include <linux/list_bl.h>
 #include <linux/rcupdate.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct address_space;
 struct device;
+struct dma_buf;
 struct dmabuf;
 struct dmabuf_attachment;
 struct dmabuf_placement;
 struct dmabuf_placement_ops;
 struct file;
 struct iommu_domain;
+struct iosys_map;
 struct module;
 struct sg_table;
+struct vm_area_struct;
+
+/*
+ * For the flags of dmabuf_export(), beside those of files: the buffer's file is not one
+ * of the kernel's dma-buf files, which only drivers that use this module take.
+ */
+#define DMABUF_EXPORT_NATIVE BIT(30)
 
 /**
  * struct dmabuf_constraints - what a device can reach
@@ -136,16 +153,57 @@ struct dmabuf_ops {
 			      struct sg_table *sgt);
 
 	/**
+	 * @begin_cpu_access: optional.  A CPU is about to read (DMA_FROM_DEVICE),
+	 * write (DMA_TO_DEVICE) or do both, through mmap or vmap, while devices
+	 * may have the buffer mapped: make what each of them has written visible
+	 * to it.  Not called for what a single unmap and map do by themselves.
+	 *
+	 * Return: 0, or a negative errno.
+	 */
+	int (*begin_cpu_access)(struct dmabuf *dmabuf, enum dma_data_direction direction);
+
+	/**
+	 * @end_cpu_access: optional.  The inverse of @begin_cpu_access: make what
+	 * CPUs have written visible to each device that has the buffer mapped.
+	 *
+	 * Return: 0, or a negative errno.
+	 */
+	int (*end_cpu_access)(struct dmabuf *dmabuf, enum dma_data_direction direction);
+
+	/**
+	 * @mmap: optional.  User space maps the buffer by its fd.  The core has
+	 * checked that @vma is shared and lies within the buffer's pages, from page
+	 * &vm_area_struct.vm_pgoff on; the VMA holds the file, so the buffer.  On
+	 * the placement layer the core tears its page table entries down before
+	 * a move.  mmap_lock is held.
+	 *
+	 * Return: 0, or a negative errno.
+	 */
+	int (*mmap)(struct dmabuf *dmabuf, struct vm_area_struct *vma);
+
+	/**
+	 * @vmap: optional; with @placement it is &dmabuf_placement_ops.vmap that is
+	 * called.  Gives the kernel an address for the whole buffer.
+	 *
+	 * Return: 0 with @map set, or a negative errno.
+	 */
+	int (*vmap)(struct dmabuf *dmabuf, struct iosys_map *map);
+
+	/** @vunmap: mandatory with @vmap.  The inverse. */
+	void (*vunmap)(struct dmabuf *dmabuf, struct iosys_map *map);
+
+	/**
 	 * @release: mandatory.  Nobody has the buffer any more: free the storage
 	 * (that of the placement layer has been freed) and what &dmabuf.priv
-	 * points to.  Called exactly once, in process context, from the last
-	 * fput() of the file.
+	 * points to.  Called exactly once, in process context, after the last
+	 * fput() of the file and the last dmabuf_object_put(), under whatever lock
+	 * that is called: mmap_lock, if a VMA does it.
 	 */
 	void (*release)(struct dmabuf *dmabuf);
 };
 
 /**
- * struct dmabuf_mapping - one outstanding dmabuf_map_attachment()
+ * struct dmabuf_mapping - one outstanding dmabuf_map_attachment(), but for the first
  * @next: the next older one; under &dmabuf_attachment.lock
  * @sgt: what the exporter returned
  * @direction: what the importer asked for
@@ -188,16 +246,26 @@ struct dmabuf_attachment {
 	u32 served;
 	/** @id: unique within the buffer's life, from 1; immutable */
 	u32 id;
-	/** @lock: guards @mappings, @first and @first_used */
+	/** @lock: guards @mappings */
 	spinlock_t lock;
-	/** @first_used: @first is on the list or about to be; under @lock */
-	bool first_used;
 	/** @stopped: dmabuf_attachment_stop(); set under &dmabuf.lock */
 	bool stopped;
-	/** @mappings: outstanding ones, newest first; under @lock */
+	/**
+	 * @kernel: of an importer of the kernel's dma-buf, which may hold the
+	 * reservation lock whenever it maps or unmaps; immutable
+	 */
+	bool kernel;
+	/** @contiguous: as module parameter contiguous_devices has it; immutable */
+	bool contiguous;
+	/** @mappings: outstanding ones but @first, newest first; under @lock */
 	struct dmabuf_mapping *mappings;
-	/** @first: storage of one mapping, so that it needs no allocation */
-	struct dmabuf_mapping first;
+	/**
+	 * @first: one mapping, which needs no allocation: scatterlist and direction, see
+	 * map.c; 0: none; atomic
+	 */
+	unsigned long first;
+	/** @first_segments: of that, for people to look at */
+	u32 first_segments;
 };
 
 /**
@@ -209,8 +277,16 @@ struct dmabuf_attachment {
 struct dmabuf {
 	/** @size: bytes; immutable after export */
 	size_t size;
-	/** @file: the anonymous file; its count is the buffer's; immutable */
+	/**
+	 * @file: the anonymous file, of the kernel's dma-buf or native; its count
+	 * is the buffer's; immutable
+	 */
 	struct file *file;
+	/**
+	 * @kernel: the kernel's dma-buf: as which this buffer is exported, or which it
+	 * wraps (&dmabuf.ops tell); NULL if native; immutable after export
+	 */
+	struct dma_buf *kernel;
 	/** @ops: the exporter's; immutable after export */
 	const struct dmabuf_ops *ops;
 	/** @priv: the exporter's; set by dmabuf_export() */
@@ -224,12 +300,22 @@ struct dmabuf {
 	 * what @placement points to
 	 */
 	spinlock_t lock;
+	/** @users: the file, and dmabuf_object_get(); the last one ends the buffer */
+	refcount_t users;
 	/** @nr_attachments: length of @attachments; under @lock */
 	u32 nr_attachments;
 	/** @last_attachment_id: the newest attachment's; under @lock */
 	u32 last_attachment_id;
 	/** @fd_flags: O_CLOEXEC or 0, for dmabuf_fd(); immutable after export */
 	u32 fd_flags;
+	/** @cpu_access: DMA_BUF_IOCTL_SYNC begun, by enum dma_data_direction; under @lock */
+	u32 cpu_access[3];
+	/** @vmaps: of dmabuf_vmap(), not those of the kernel's importers; under @lock */
+	u32 vmaps;
+	/** @name: of DMA_BUF_SET_NAME, or of a wrapped one's exporter; under @lock */
+	char *name;
+	/** @mapping: of a native file that can be mmapped; immutable after export */
+	struct address_space *mapping;
 	/** @id: unique since the module was loaded, from 1; immutable */
 	u64 id;
 	/** @live_node: in the table of live buffers, see live.c */
@@ -247,6 +333,8 @@ int dmabuf_fd(struct dmabuf *dmabuf) __must_check;
 void dmabuf_fd_install(struct dmabuf *dmabuf, int fd);
 struct dmabuf *dmabuf_get(int fd) __must_check;
 void dmabuf_put(struct dmabuf *dmabuf);
+bool dmabuf_object_get(struct dmabuf *dmabuf) __must_check;
+void dmabuf_object_put(struct dmabuf *dmabuf);
 
 /* Steps 3 and 6, attach.c */
 struct dmabuf_attachment *dmabuf_attach(struct dmabuf *dmabuf,
@@ -265,6 +353,14 @@ dmabuf_map_attachment_timeout(struct dmabuf_attachment *attachment,
 void dmabuf_unmap_attachment(struct dmabuf_attachment *attachment,
 			     struct sg_table *sgt);
 void dmabuf_attachment_stop(struct dmabuf_attachment *attachment);
+
+/* A CPU's access to the same memory, cpu.c */
+int dmabuf_begin_cpu_access(struct dmabuf *dmabuf, enum dma_data_direction direction) __must_check;
+int dmabuf_end_cpu_access(struct dmabuf *dmabuf, enum dma_data_direction direction);
+int dmabuf_mmap(struct dmabuf *dmabuf, struct vm_area_struct *vma,
+		unsigned long pgoff) __must_check;
+int dmabuf_vmap(struct dmabuf *dmabuf, struct iosys_map *map) __must_check;
+void dmabuf_vunmap(struct dmabuf *dmabuf, struct iosys_map *map);
 
 /* For exporters: what the attached devices need, constraints.c */
 struct iommu_domain *dmabuf_device_domain(struct device *dev);

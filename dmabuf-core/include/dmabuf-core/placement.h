@@ -90,6 +90,18 @@ struct dmabuf_placement_ops {
 		      struct sg_table *sgt);
 
 	/**
+	 * @vmap: optional.  Gives the kernel an address for the whole of @storage,
+	 * which does not move before the matching @vunmap.
+	 *
+	 * Return: 0 with @map set, or a negative errno.
+	 */
+	int (*vmap)(struct dmabuf *dmabuf, struct dmabuf_storage *storage, struct iosys_map *map);
+
+	/** @vunmap: mandatory with @vmap.  The inverse. */
+	void (*vunmap)(struct dmabuf *dmabuf, struct dmabuf_storage *storage,
+		       struct iosys_map *map);
+
+	/**
 	 * @move: optional; without it storage never moves, as with
 	 * %DMABUF_PLACEMENT_FIXED.  Brings the bytes of the buffer from one
 	 * storage to the other.  No device has it mapped, and no CPU: whoever
@@ -101,8 +113,8 @@ struct dmabuf_placement_ops {
 		    struct dmabuf_storage *to);
 
 	/**
-	 * @zap: optional, for an exporter that lets user space mmap the buffer.
-	 * Tears down all its page table entries, so that the next access faults
+	 * @zap: optional, for an exporter that lets user space mmap the buffer by
+	 * other means than its fd.  Tears down all its page table entries, so that the next access faults
 	 * and finds the storage by dmabuf_storage_lock().  Called before @move
 	 * with that lock held.
 	 */

@@ -58,6 +58,13 @@ enum dmabuf_exporter_backing {
 #define DMABUF_EXPORTER_NO_LATE_ATTACH (1U << 2)
 #define DMABUF_EXPORTER_ONE_WRITER (1U << 3)
 
+/*
+ * Flag of DMABUF_EXPORTER_EXPORT: the fd is no dma-buf of the kernel's, which DRM,
+ * V4L2 and others take, but one that only drivers on dmabuf-core take.  It is so
+ * without the flag on kernels that have no dma-buf.
+ */
+#define DMABUF_EXPORTER_NATIVE (1U << 4)
+
 /**
  * struct dmabuf_exporter_export - DMABUF_EXPORTER_EXPORT: make a buffer
  * @argsz: in: sizeof(struct dmabuf_exporter_export)
@@ -120,6 +127,8 @@ struct dmabuf_exporter_mmap_offset {
  * @chunks: out: number of physically contiguous pieces; 0 when it has no storage
  * @attachments: out: devices attached now
  * @id: out: the buffer's id, as in debugfs, fdinfo and tracepoints
+ * @flags: out: DMABUF_EXPORTER_QUERY_KERNEL or 0
+ * @reserved: out: 0
  *
  * Errors: -EBADF, -EINVAL as for DMABUF_EXPORTER_MMAP_OFFSET, -EINTR (a signal
  * came).
@@ -134,7 +143,12 @@ struct dmabuf_exporter_query {
 	__u32 chunks;
 	__u32 attachments;
 	__u64 id;
+	__u32 flags;
+	__u32 reserved;
 };
+
+/* The fd is a dma-buf of the kernel's. */
+#define DMABUF_EXPORTER_QUERY_KERNEL (1U << 0)
 
 /**
  * enum dmabuf_exporter_state - where a buffer is in its life
