@@ -408,7 +408,7 @@ err_free:
 
 /**
  * dmabuf_backing_free - give memory back
- * @backing: from dmabuf_backing_alloc(); nobody has it mapped
+ * @backing: from dmabuf_backing_alloc(); nobody has it mapped, or an address of it
  *
  * Context: process context; may sleep.
  */
@@ -416,7 +416,7 @@ void dmabuf_backing_free(struct dmabuf_backing *backing)
 {
 	unsigned long i;
 
-	WARN_ON(!list_empty(&backing->mappings));
+	WARN_ON(!list_empty(&backing->mappings) || backing->vmaps);
 	if (backing->dev) {
 		dma_free_pages(backing->dev, backing_bytes(backing),
 			       pfn_to_page(backing->first_pfn), backing->dma_handle,

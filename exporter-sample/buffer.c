@@ -3,11 +3,10 @@
  * A buffer of the sample exporter, and what the core calls for it.  When memory
  * is taken, and when the buffer moves, the placement layer decides.
  */
-#define pr_fmt(fmt) "dmabuf-exporter: " fmt
-
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/highmem.h>
+#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -26,16 +25,12 @@ static struct dmabuf_storage *sample_alloc(struct dmabuf *dmabuf,
 					   const struct dmabuf_storage *from)
 {
 	struct dmabuf_sample_buffer *buffer = dmabuf->priv;
-	u64 limit = dmabuf_sample_total_limit();
 	struct dmabuf_backing *backing;
 
 	/* In a move both places count. */
-	if (!dmabuf_sample_charge(&dmabuf_sample.backed_bytes, charged_bytes(buffer), limit)) {
-		u64 used = atomic64_read(&dmabuf_sample.backed_bytes);
-
-		dmabuf_backing_log_failure("the exporter's share", charged_bytes(buffer),
-					   limit - min(used, limit), needs->dma_mask,
-					   "module parameter limit_total_mb");
+	if (!dmabuf_sample_charge(&dmabuf_sample.backed_bytes, charged_bytes(buffer),
+				  dmabuf_sample_total_limit())) {
+		dmabuf_sample_log_total_limit(charged_bytes(buffer), needs->dma_mask);
 		return ERR_PTR(-ENOMEM);
 	}
 	backing = dmabuf_backing_alloc(buffer->bytes, buffer->requested, needs,
@@ -57,8 +52,7 @@ static struct sg_table *sample_map(struct dmabuf_attachment *attachment,
 				   struct dmabuf_storage *storage,
 				   enum dma_data_direction direction)
 {
-	return dmabuf_backing_map(dmabuf_backing_of(storage), attachment->dev,
-				  &attachment->constraints, direction);
+	return dmabuf_backing_map(dmabuf_backing_of(storage), attachment, direction);
 }
 
 static void sample_unmap(struct dmabuf_attachment *attachment, struct dmabuf_storage *storage,
@@ -86,17 +80,57 @@ static int sample_move(struct dmabuf *dmabuf, struct dmabuf_storage *from,
 static bool sample_serves(struct dmabuf_attachment *attachment, struct dmabuf_storage *storage,
 			  struct dmabuf_miss *miss)
 {
-	return dmabuf_backing_serves(dmabuf_backing_of(storage), attachment->dev,
-				     &attachment->constraints, miss);
+	return dmabuf_backing_serves(dmabuf_backing_of(storage), attachment, miss);
 }
 
 static bool sample_possible(struct dmabuf_attachment *attachment,
 			    const struct dmabuf_constraints *needs, struct dmabuf_miss *miss)
 {
 	struct dmabuf_sample_buffer *buffer = attachment->dmabuf->priv;
+	/* As much as the scatterlist has, see dmabuf_backing_segments_init(). */
+	size_t bytes = attachment->kernel ? PAGE_ALIGN(buffer->bytes) : buffer->bytes;
 
-	return dmabuf_backing_possible(buffer->bytes, buffer->requested, attachment->dev,
+	return dmabuf_backing_possible(bytes, buffer->requested, attachment->dev,
 				       &attachment->constraints, needs, miss);
+}
+
+static int sample_vmap(struct dmabuf *dmabuf, struct dmabuf_storage *storage,
+		       struct iosys_map *map)
+{
+	return dmabuf_backing_vmap(dmabuf_backing_of(storage), map);
+}
+
+static void sample_vunmap(struct dmabuf *dmabuf, struct dmabuf_storage *storage,
+			  struct iosys_map *map)
+{
+	dmabuf_backing_vunmap(dmabuf_backing_of(storage), map);
+}
+
+/*
+ * Without memory there is nothing that a device could have written, and while a
+ * buffer moves no device has it mapped: an error means that there is nothing to do
+ * for a task that is being killed.
+ */
+static int sample_begin_cpu_access(struct dmabuf *dmabuf, enum dma_data_direction direction)
+{
+	struct dmabuf_backing *backing = dmabuf_sample_buffer_lock_backing(dmabuf);
+
+	if (IS_ERR_OR_NULL(backing))
+		return PTR_ERR_OR_ZERO(backing);
+	dmabuf_backing_begin_cpu(backing, direction);
+	dmabuf_storage_unlock(dmabuf);
+	return 0;
+}
+
+static int sample_end_cpu_access(struct dmabuf *dmabuf, enum dma_data_direction direction)
+{
+	struct dmabuf_backing *backing = dmabuf_sample_buffer_lock_backing(dmabuf);
+
+	if (IS_ERR_OR_NULL(backing))
+		return PTR_ERR_OR_ZERO(backing);
+	dmabuf_backing_end_cpu(backing, direction);
+	dmabuf_storage_unlock(dmabuf);
+	return 0;
 }
 
 static void sample_release(struct dmabuf *dmabuf)
@@ -118,6 +152,8 @@ static const struct dmabuf_placement_ops sample_placement_ops = {
 	.free = sample_free,
 	.map = sample_map,
 	.unmap = sample_unmap,
+	.vmap = sample_vmap,
+	.vunmap = sample_vunmap,
 	.move = sample_move,
 	.zap = dmabuf_sample_zap,
 	.serves = sample_serves,
@@ -127,6 +163,9 @@ static const struct dmabuf_placement_ops sample_placement_ops = {
 static const struct dmabuf_ops sample_ops = {
 	.owner = THIS_MODULE,
 	.placement = &sample_placement_ops,
+	.begin_cpu_access = sample_begin_cpu_access,
+	.end_cpu_access = sample_end_cpu_access,
+	.mmap = dmabuf_sample_mmap_fd,
 	.release = sample_release,
 };
 
@@ -136,7 +175,7 @@ static const struct dmabuf_ops sample_ops = {
  * @bytes: size, rounded up to pages not more than %SIZE_MAX
  * @requested: enum dmabuf_exporter_backing
  * @policy: as of dmabuf_placement_set_policy()
- * @fd_flags: as of dmabuf_export()
+ * @flags: as of dmabuf_export(), %DMABUF_EXPORT_NATIVE maybe among them
  *
  * The inverse is dmabuf_put().
  *
@@ -145,9 +184,9 @@ static const struct dmabuf_ops sample_ops = {
  * ERR_PTR(-ENOMEM).
  */
 struct dmabuf *dmabuf_sample_buffer_export(struct dmabuf_sample_account *account, size_t bytes,
-					   u32 requested, u32 policy, u32 fd_flags)
+					   u32 requested, u32 policy, u32 flags)
 {
-	u32 mode = fd_flags & O_ACCMODE;
+	u32 mode = flags & O_ACCMODE;
 	struct dmabuf_sample_buffer *buffer;
 	struct dmabuf *dmabuf;
 	int ret;
@@ -167,7 +206,7 @@ struct dmabuf *dmabuf_sample_buffer_export(struct dmabuf_sample_account *account
 		goto err_free;
 
 	ret = -ENOMEM;
-	dmabuf = dmabuf_export(buffer, &sample_ops, bytes, fd_flags);
+	dmabuf = dmabuf_export(buffer, &sample_ops, bytes, flags);
 	if (!dmabuf)
 		goto err_uncharge;
 	refcount_inc(&account->users);
@@ -210,4 +249,50 @@ struct dmabuf *dmabuf_sample_buffer_get(int fd)
 		return ERR_PTR(-EINVAL);
 	}
 	return dmabuf;
+}
+
+/**
+ * dmabuf_sample_buffer_populate - take memory for a buffer, if it has none
+ * @dmabuf: a buffer of this exporter, with a reference of the caller's
+ *
+ * For the devices that are attached.
+ *
+ * Context: process context; may sleep, also for as long as the buffer moves.
+ * Return: 0, or
+ * * -ENOMEM: there is no such memory, or all buffers have too much; logged
+ * * -ENODEV: the exporter's device has gone
+ * * -EINTR: the task is being killed
+ */
+int dmabuf_sample_buffer_populate(struct dmabuf *dmabuf)
+{
+	struct dmabuf_storage *storage = dmabuf_storage_lock(dmabuf);
+
+	if (IS_ERR(storage))
+		return PTR_ERR(storage);
+	dmabuf_storage_unlock(dmabuf);
+	return 0;
+}
+
+/**
+ * dmabuf_sample_buffer_lock_backing - get the memory of a buffer, if it has any
+ * @dmabuf: a buffer of this exporter, with a reference of the caller's
+ *
+ * Unlike dmabuf_storage_lock(), takes none: to look is no reason to.  The inverse is
+ * dmabuf_storage_unlock(), if there is memory.
+ *
+ * Context: process context; may sleep, also for as long as the buffer moves; leaves
+ * the storage locked, so that it does not move.
+ * Return: the memory, or NULL, or ERR_PTR(-EINTR): the task is being killed.
+ */
+struct dmabuf_backing *dmabuf_sample_buffer_lock_backing(struct dmabuf *dmabuf)
+{
+	struct dmabuf_placement_info info;
+	struct dmabuf_storage *storage;
+
+	/* Once there is some there always is. */
+	dmabuf_placement_query(dmabuf, &info);
+	if (!info.kind)
+		return NULL;
+	storage = dmabuf_storage_lock(dmabuf);
+	return IS_ERR(storage) ? ERR_CAST(storage) : dmabuf_backing_of(storage);
 }

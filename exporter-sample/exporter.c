@@ -3,7 +3,8 @@
  * Sample exporter: /dev/dmabuf-exporter.
  *
  * User space makes buffers, asks about them and mmaps them, see
- * uapi/dmabuf-core/exporter.h.
+ * uapi/dmabuf-core/exporter.h.  Programs for dma-heaps have a node of their own, see
+ * heap.c.
  */
 #define pr_fmt(fmt) "dmabuf-exporter: " fmt
 
@@ -15,7 +16,6 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -28,82 +28,6 @@ struct dmabuf_sample dmabuf_sample = {
 	.slots = XARRAY_INIT(dmabuf_sample.slots, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT),
 	.node_lock = __MUTEX_INITIALIZER(dmabuf_sample.node_lock),
 };
-
-static unsigned long limit_file_mb;
-module_param(limit_file_mb, ulong, 0644);
-MODULE_PARM_DESC(limit_file_mb,
-		 "Most that one open file may export, MiB, counted in whole pages (0, the default: as much as limit_total_mb)");
-
-static unsigned long limit_total_mb;
-module_param(limit_total_mb, ulong, 0644);
-MODULE_PARM_DESC(limit_total_mb,
-		 "Most memory that all buffers together may have, MiB (0, the default: half of the machine's)");
-
-static u64 mib_to_bytes(unsigned long mib)
-{
-	return min_t(u64, mib, S64_MAX >> 20) << 20;
-}
-
-/**
- * dmabuf_sample_total_limit - tell how much memory all buffers may have
- *
- * Context: any.
- * Return: bytes.
- */
-u64 dmabuf_sample_total_limit(void)
-{
-	unsigned long mib = READ_ONCE(limit_total_mb);
-
-	return mib ? mib_to_bytes(mib) : (u64)totalram_pages() / 2 << PAGE_SHIFT;
-}
-
-/**
- * dmabuf_sample_file_limit - tell how much may be exported through one open file
- *
- * Context: any.
- * Return: bytes; no more than one slot of the node's offsets holds.
- */
-u64 dmabuf_sample_file_limit(void)
-{
-	unsigned long mib = READ_ONCE(limit_file_mb);
-	u64 limit = mib ? mib_to_bytes(mib) : dmabuf_sample_total_limit();
-
-	return min(limit, DMABUF_SAMPLE_SLOT_BYTES);
-}
-
-/**
- * dmabuf_sample_charge - add to a counter unless it passes a limit
- * @counter: bytes
- * @bytes: to add
- * @limit: at most %S64_MAX
- *
- * The inverse is atomic64_sub().
- *
- * Context: any.
- * Return: true if added.
- */
-bool dmabuf_sample_charge(atomic64_t *counter, u64 bytes, u64 limit)
-{
-	s64 old = atomic64_read(counter);
-
-	do {
-		if (bytes > limit || old > limit - bytes)
-			return false;
-	} while (!atomic64_try_cmpxchg(counter, &old, old + bytes));
-	return true;
-}
-
-/**
- * dmabuf_sample_account_put - drop a reference to an account
- * @account: of an open file that may have been closed already
- *
- * Context: any.
- */
-void dmabuf_sample_account_put(struct dmabuf_sample_account *account)
-{
-	if (refcount_dec_and_test(&account->users))
-		kfree(account);
-}
 
 #define POLICY_FLAGS (DMABUF_EXPORTER_FIXED | DMABUF_EXPORTER_NO_LATE_ATTACH | \
 		      DMABUF_EXPORTER_ONE_WRITER)
@@ -126,12 +50,12 @@ static int sample_export(struct dmabuf_ucmd *ucmd)
 {
 	struct dmabuf_sample_file *file = ucmd->file->private_data;
 	struct dmabuf_exporter_export *arg = ucmd->arg;
-	struct dmabuf_storage *storage;
 	struct dmabuf *dmabuf;
 	int fd, ret;
+	u32 native;
 
-	if (arg->flags & ~(DMABUF_EXPORTER_POPULATE | POLICY_FLAGS) || arg->reserved ||
-	    arg->backing > DMABUF_EXPORTER_SCATTER ||
+	if (arg->flags & ~(DMABUF_EXPORTER_POPULATE | DMABUF_EXPORTER_NATIVE | POLICY_FLAGS) ||
+	    arg->reserved || arg->backing > DMABUF_EXPORTER_SCATTER ||
 	    arg->fd_flags & ~(O_CLOEXEC | O_ACCMODE) ||
 	    (arg->fd_flags & O_ACCMODE) == O_ACCMODE)
 		return -EINVAL;
@@ -142,20 +66,19 @@ static int sample_export(struct dmabuf_ucmd *ucmd)
 	fd = get_unused_fd_flags(arg->fd_flags & O_CLOEXEC);
 	if (fd < 0)
 		return fd;
+	native = arg->flags & DMABUF_EXPORTER_NATIVE ? DMABUF_EXPORT_NATIVE : 0;
 	dmabuf = dmabuf_sample_buffer_export(file->account, arg->bytes, arg->backing,
-					     policy_from_flags(arg->flags), arg->fd_flags);
+					     policy_from_flags(arg->flags),
+					     arg->fd_flags | native);
 	if (IS_ERR(dmabuf)) {
 		ret = PTR_ERR(dmabuf);
 		goto err_fd;
 	}
 
 	if (arg->flags & DMABUF_EXPORTER_POPULATE) {
-		storage = dmabuf_storage_lock(dmabuf);
-		if (IS_ERR(storage)) {
-			ret = PTR_ERR(storage);
+		ret = dmabuf_sample_buffer_populate(dmabuf);
+		if (ret)
 			goto err_put;
-		}
-		dmabuf_storage_unlock(dmabuf);
 	}
 
 	arg->fd = fd;
@@ -197,9 +120,7 @@ static int sample_query(struct dmabuf_ucmd *ucmd)
 	struct dmabuf *dmabuf = dmabuf_sample_buffer_get(arg->fd);
 	const struct dmabuf_sample_buffer *buffer;
 	const struct dmabuf_backing *backing;
-	struct dmabuf_placement_info info;
-	struct dmabuf_storage *storage;
-	int ret = 0;
+	int ret;
 
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
@@ -211,19 +132,18 @@ static int sample_query(struct dmabuf_ucmd *ucmd)
 	arg->chunks = 0;
 	arg->attachments = READ_ONCE(dmabuf->nr_attachments);
 	arg->id = dmabuf->id;
+	arg->flags = dmabuf->kernel ? DMABUF_EXPORTER_QUERY_KERNEL : 0;
+	arg->reserved = 0;
 
-	/* To look is no reason to take storage; once there is some there always is. */
-	dmabuf_placement_query(dmabuf, &info);
-	if (info.kind) {
-		storage = dmabuf_storage_lock(dmabuf);
-		if (IS_ERR(storage)) {
-			ret = PTR_ERR(storage);
-			goto put;
-		}
-		backing = dmabuf_backing_of(storage);
+	backing = dmabuf_sample_buffer_lock_backing(dmabuf);
+	if (IS_ERR(backing)) {
+		ret = PTR_ERR(backing);
+		goto put;
+	}
+	if (backing) {
 		arg->backed_bytes = (u64)backing->nr_pages << PAGE_SHIFT;
 		arg->backing = backing->kind;
-		arg->chunks = storage->chunks;
+		arg->chunks = backing->storage.chunks;
 		dmabuf_storage_unlock(dmabuf);
 	}
 	ret = dmabuf_ucmd_respond(ucmd);
@@ -340,12 +260,11 @@ static int sample_open(struct inode *inode, struct file *file)
 	ours = kzalloc(sizeof(*ours), GFP_KERNEL_ACCOUNT);
 	if (!ours)
 		return -ENOMEM;
-	ours->account = kzalloc(sizeof(*ours->account), GFP_KERNEL_ACCOUNT);
+	ours->account = dmabuf_sample_account_create();
 	if (!ours->account) {
 		kfree(ours);
 		return -ENOMEM;
 	}
-	refcount_set(&ours->account->users, 1);
 	xa_init_flags(&ours->slots, XA_FLAGS_ACCOUNT);
 	file->private_data = ours;
 
@@ -383,7 +302,7 @@ static const struct file_operations sample_fops = {
 	.release = sample_file_release,
 	.unlocked_ioctl = sample_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.mmap = dmabuf_sample_mmap,
+	.mmap = dmabuf_sample_mmap_node,
 	.llseek = noop_llseek,
 };
 
@@ -400,9 +319,19 @@ static int __init sample_init(void)
 	ret = dmabuf_sample_device_init();
 	if (ret)
 		return ret;
+	/* Looks at a parameter, so it comes before anybody can open the other node. */
+	ret = dmabuf_sample_heap_init();
+	if (ret)
+		goto err_device;
 	ret = misc_register(&sample_misc);
 	if (ret)
-		dmabuf_sample_device_exit();
+		goto err_heap;
+	return 0;
+
+err_heap:
+	dmabuf_sample_heap_exit();
+err_device:
+	dmabuf_sample_device_exit();
 	return ret;
 }
 module_init(sample_init);
@@ -410,6 +339,7 @@ module_init(sample_init);
 static void __exit sample_exit(void)
 {
 	misc_deregister(&sample_misc);
+	dmabuf_sample_heap_exit();
 	dmabuf_sample_device_exit();
 	xa_destroy(&dmabuf_sample.slots);
 }

@@ -2,7 +2,9 @@
 /*
  * The sample exporter, private.
  *
- *	exporter.c	module, misc device, ioctls, limits
+ *	exporter.c	module, misc device, ioctls
+ *	heap.c		the same memory for programs written for dma-heaps
+ *	account.c	limits, and what counts against them
  *	device.c	the platform device and its memory region
  *	buffer.c	a buffer, its dmabuf_ops and dmabuf_placement_ops
  *	mmap.c		offsets, VMAs, faults
@@ -10,6 +12,7 @@
  *	search.c	pages of the page allocator, below any address
  *	reach.c		what memory a device needs and reaches, cut into segments
  *	mapping.c	sg tables, mapped for a device
+ *	cpu.c		a CPU's access in between, and addresses for the kernel
  *
  * Locks, outermost first:
  *
@@ -17,6 +20,9 @@
  *	the storage of a buffer (dmabuf_storage_lock(), or a move)
  *	dmabuf_sample.node_lock
  *	i_mmap_rwsem of the node (its page table entries are torn down)
+ *
+ *	the storage of a buffer (dmabuf_storage_lock())
+ *	dmabuf_backing.lock
  *
  *	mmap_lock
  *	dmabuf_sample.device_lock
@@ -49,6 +55,7 @@
 struct address_space;
 struct device;
 struct file;
+struct iosys_map;
 struct page;
 struct vm_area_struct;
 
@@ -73,13 +80,13 @@ struct vm_area_struct;
  * @region_bytes: its length
  * @region_users: backings that may lie in it; their number only grows under
  *	@device_lock
- * @buffers: buffers alive
+ * @buffers: buffers alive, those of the heap too
  * @backed_bytes: memory behind buffers and VMAs
  * @slots: buffers by their slot, see %DMABUF_SAMPLE_SLOT_PAGES
- * @nr_open: open files
+ * @nr_open: open files of the exporter's node
  * @node: the device node that was opened first, while @nr_open is not 0
- * @mapping: of @node.  All VMAs are in it, through whatever node they were made,
- *	so that one unmap_mapping_range() finds all of a buffer's.
+ * @mapping: of @node.  All VMAs by an offset are in it, through whatever node they
+ *	were made, so that one unmap_mapping_range() finds all of a buffer's.
  */
 struct dmabuf_sample {
 	struct rw_semaphore device_lock;
@@ -103,7 +110,7 @@ struct dmabuf_sample {
 extern struct dmabuf_sample dmabuf_sample;
 
 /**
- * struct dmabuf_sample_account - what was exported through one open file
+ * struct dmabuf_sample_account - what was exported through one open file, of either node
  * @users: the open file and its buffers, which may outlive it
  * @bytes: of these buffers, in whole pages
  */
@@ -113,7 +120,7 @@ struct dmabuf_sample_account {
 };
 
 /**
- * struct dmabuf_sample_file - an open file of the node
+ * struct dmabuf_sample_file - an open file of the exporter's node
  * @account: immutable
  * @slots: by slot, the id of the buffer whose fd the owner of this file has
  *	shown.  Offsets are easy to guess; only who had the fd may mmap.
@@ -134,6 +141,8 @@ struct dmabuf_sample_file {
  * @dev: whose dma_alloc_pages() it came from, referenced, or NULL; immutable
  * @dma_handle: as dma_alloc_pages() returned it; immutable
  * @mappings: of &dmabuf_backing_mapping.node
+ * @address: the kernel's, of all of it, while @vmaps is not 0
+ * @vmaps: how many have asked for @address
  */
 struct dmabuf_backing {
 	struct dmabuf_storage storage;
@@ -144,9 +153,14 @@ struct dmabuf_backing {
 	unsigned long first_pfn;
 	struct device *dev;
 	dma_addr_t dma_handle;
-	/** @lock: guards @mappings and &dmabuf_backing_mapping.users */
+	/**
+	 * @lock: guards @mappings, @address, @vmaps and &dmabuf_backing_mapping.users.
+	 * Kernel importers may hold the reservation lock of the dma-buf outside of it.
+	 */
 	struct mutex lock;
 	struct list_head mappings;
+	void *address;
+	u32 vmaps;
 };
 
 /**
@@ -189,10 +203,16 @@ struct dmabuf_sample_buffer {
 
 #define dmabuf_backing_of(_storage) container_of(_storage, struct dmabuf_backing, storage)
 
-/* exporter.c */
+/* heap.c */
+int dmabuf_sample_heap_init(void);
+void dmabuf_sample_heap_exit(void);
+
+/* account.c */
 u64 dmabuf_sample_total_limit(void);
 u64 dmabuf_sample_file_limit(void);
 bool dmabuf_sample_charge(atomic64_t *counter, u64 bytes, u64 limit) __must_check;
+void dmabuf_sample_log_total_limit(u64 bytes, u64 mask);
+struct dmabuf_sample_account *dmabuf_sample_account_create(void);
 void dmabuf_sample_account_put(struct dmabuf_sample_account *account);
 
 /* device.c */
@@ -201,13 +221,16 @@ void dmabuf_sample_device_exit(void);
 
 /* buffer.c */
 struct dmabuf *dmabuf_sample_buffer_export(struct dmabuf_sample_account *account, size_t bytes,
-					   u32 requested, u32 policy, u32 fd_flags) __must_check;
+					   u32 requested, u32 policy, u32 flags) __must_check;
 struct dmabuf *dmabuf_sample_buffer_get(int fd) __must_check;
+int dmabuf_sample_buffer_populate(struct dmabuf *dmabuf) __must_check;
+struct dmabuf_backing *dmabuf_sample_buffer_lock_backing(struct dmabuf *dmabuf) __must_check;
 
 /* mmap.c */
 int dmabuf_sample_offset(struct dmabuf_sample_file *file, struct dmabuf_sample_buffer *buffer,
 			 u64 *offset) __must_check;
-int dmabuf_sample_mmap(struct file *file, struct vm_area_struct *vma);
+int dmabuf_sample_mmap_node(struct file *file, struct vm_area_struct *vma);
+int dmabuf_sample_mmap_fd(struct dmabuf *dmabuf, struct vm_area_struct *vma);
 void dmabuf_sample_zap(struct dmabuf *dmabuf);
 
 /* backing.c */
@@ -249,20 +272,28 @@ bool dmabuf_backing_needs_contiguous(size_t bytes, const struct dmabuf_constrain
 bool dmabuf_backing_possible(size_t bytes, u32 requested, struct device *dev,
 			     const struct dmabuf_constraints *constraints,
 			     const struct dmabuf_constraints *needs, struct dmabuf_miss *miss);
-bool dmabuf_backing_serves(const struct dmabuf_backing *backing, struct device *dev,
-			   const struct dmabuf_constraints *constraints,
-			   struct dmabuf_miss *miss);
+bool dmabuf_backing_serves(const struct dmabuf_backing *backing,
+			   const struct dmabuf_attachment *attachment, struct dmabuf_miss *miss);
 void dmabuf_backing_segments_init(struct dmabuf_backing_segments *segments,
-				  const struct dmabuf_backing *backing, struct device *dev,
-				  const struct dmabuf_constraints *constraints);
+				  const struct dmabuf_backing *backing,
+				  const struct dmabuf_attachment *attachment);
 size_t dmabuf_backing_segment(const struct dmabuf_backing *backing,
 			      const struct dmabuf_backing_segments *segments, size_t offset);
 phys_addr_t dmabuf_backing_phys(const struct dmabuf_backing *backing, size_t offset);
 
 /* mapping.c */
-struct sg_table *dmabuf_backing_map(struct dmabuf_backing *backing, struct device *dev,
-				    const struct dmabuf_constraints *constraints,
+struct sg_table *dmabuf_backing_map(struct dmabuf_backing *backing,
+				    const struct dmabuf_attachment *attachment,
 				    enum dma_data_direction direction) __must_check;
 void dmabuf_backing_unmap(struct sg_table *sgt);
+void dmabuf_backing_sync_for_cpu_locked(struct dmabuf_backing *backing);
+void dmabuf_backing_sync_for_device_locked(struct dmabuf_backing *backing,
+					   enum dma_data_direction access);
+
+/* cpu.c */
+int dmabuf_backing_vmap(struct dmabuf_backing *backing, struct iosys_map *map) __must_check;
+void dmabuf_backing_vunmap(struct dmabuf_backing *backing, struct iosys_map *map);
+void dmabuf_backing_begin_cpu(struct dmabuf_backing *backing, enum dma_data_direction access);
+void dmabuf_backing_end_cpu(struct dmabuf_backing *backing, enum dma_data_direction access);
 
 #endif /* _DMABUF_EXPORTER_INTERNAL_H */

@@ -5,7 +5,8 @@
  * The memory is ordinary cached memory.  Each map hands it to the device with
  * dma_sync_sgtable_for_device(), each unmap takes it back with
  * dma_sync_sgtable_for_cpu(), for that one device: a device that snoops the
- * caches pays nothing.
+ * caches pays nothing.  In between, a CPU that announces its access (cpu.c) has both
+ * done for all devices that have it mapped.
  */
 #include <linux/bitops.h>
 #include <linux/bits.h>
@@ -32,6 +33,7 @@
  * @backing: immutable
  * @dev: an attachment holds it; immutable
  * @direction: immutable
+ * @kernel: for an importer of the kernel's dma-buf, in whole pages; immutable
  * @constraints: that @sgt meets; immutable
  * @sgt: immutable
  *
@@ -44,6 +46,7 @@ struct dmabuf_backing_mapping {
 	struct dmabuf_backing *backing;
 	struct device *dev;
 	enum dma_data_direction direction;
+	bool kernel;
 	struct dmabuf_constraints constraints;
 	struct sg_table sgt;
 };
@@ -58,7 +61,8 @@ struct dmabuf_backing_user {
 	struct dmabuf_backing_mapping *mapping;
 };
 
-static int mapping_build_sgt(struct dmabuf_backing_mapping *mapping)
+static int mapping_build_sgt(struct dmabuf_backing_mapping *mapping,
+			     const struct dmabuf_attachment *attachment)
 {
 	const struct dmabuf_backing *backing = mapping->backing;
 	struct dmabuf_backing_segments segments;
@@ -67,7 +71,7 @@ static int mapping_build_sgt(struct dmabuf_backing_mapping *mapping)
 	unsigned int n = 0;
 	int ret;
 
-	dmabuf_backing_segments_init(&segments, backing, mapping->dev, &mapping->constraints);
+	dmabuf_backing_segments_init(&segments, backing, attachment);
 	for (offset = 0; offset < segments.bytes; offset += bytes) {
 		bytes = dmabuf_backing_segment(backing, &segments, offset);
 		if (++n == UINT_MAX)
@@ -195,14 +199,15 @@ static int mapping_check(struct dmabuf_backing_mapping *mapping)
 }
 
 static struct dmabuf_backing_mapping *
-mapping_create(struct dmabuf_backing *backing, struct device *dev,
-	       const struct dmabuf_constraints *constraints, enum dma_data_direction direction)
+mapping_create(struct dmabuf_backing *backing, const struct dmabuf_attachment *attachment,
+	       enum dma_data_direction direction)
 {
+	struct device *dev = attachment->dev;
 	struct dmabuf_backing_mapping *mapping;
 	struct dmabuf_miss miss;
 	int ret;
 
-	if (!dmabuf_backing_serves(backing, dev, constraints, &miss)) {
+	if (!dmabuf_backing_serves(backing, attachment, &miss)) {
 		dev_info_ratelimited(dev,
 				     "map of %zu bytes refused: %s: device allows 0x%llx, memory has 0x%llx\n",
 				     backing->bytes, dmabuf_constraint_name(miss.which),
@@ -221,9 +226,10 @@ mapping_create(struct dmabuf_backing *backing, struct device *dev,
 	mapping->backing = backing;
 	mapping->dev = dev;
 	mapping->direction = direction;
-	mapping->constraints = *constraints;
+	mapping->kernel = attachment->kernel;
+	mapping->constraints = attachment->constraints;
 
-	ret = mapping_build_sgt(mapping);
+	ret = mapping_build_sgt(mapping, attachment);
 	if (ret)
 		goto err_free;
 	ret = dma_map_sgtable(dev, &mapping->sgt, direction, MAP_ATTRS);
@@ -253,20 +259,29 @@ static void mapping_destroy(struct dmabuf_backing_mapping *mapping)
 	kfree(mapping);
 }
 
+static bool mapping_fits(const struct dmabuf_backing_mapping *mapping,
+			 const struct dmabuf_attachment *attachment,
+			 enum dma_data_direction direction)
+{
+	return mapping->dev == attachment->dev && mapping->direction == direction &&
+	       mapping->kernel == attachment->kernel &&
+	       !memcmp(&mapping->constraints, &attachment->constraints,
+		       sizeof(mapping->constraints));
+}
+
 /* Returns a mapping with one user more, from the list if there is one that fits. */
 static struct dmabuf_backing_mapping *
-mapping_get_locked(struct dmabuf_backing *backing, struct device *dev,
-		   const struct dmabuf_constraints *constraints, enum dma_data_direction direction)
+mapping_get_locked(struct dmabuf_backing *backing, const struct dmabuf_attachment *attachment,
+		   enum dma_data_direction direction)
 {
 	struct dmabuf_backing_mapping *mapping;
 
 	lockdep_assert_held(&backing->lock);
 	list_for_each_entry(mapping, &backing->mappings, node)
-		if (mapping->dev == dev && mapping->direction == direction &&
-		    !memcmp(&mapping->constraints, constraints, sizeof(*constraints)))
+		if (mapping_fits(mapping, attachment, direction))
 			goto found;
 
-	mapping = mapping_create(backing, dev, constraints, direction);
+	mapping = mapping_create(backing, attachment, direction);
 	if (IS_ERR(mapping))
 		return mapping;
 	list_add(&mapping->node, &backing->mappings);
@@ -290,8 +305,7 @@ static void mapping_put(struct dmabuf_backing_mapping *mapping)
 /**
  * dmabuf_backing_map - map memory for a device
  * @backing: the memory
- * @dev: the device; must live until the unmap
- * @constraints: of the device, as for its scatterlist
+ * @attachment: of the device; must live until the unmap
  * @direction: of the DMA
  *
  * The inverse is dmabuf_backing_unmap().
@@ -304,8 +318,8 @@ static void mapping_put(struct dmabuf_backing_mapping *mapping)
  *   it; logged
  * * another error of dma_map_sgtable(); logged
  */
-struct sg_table *dmabuf_backing_map(struct dmabuf_backing *backing, struct device *dev,
-				    const struct dmabuf_constraints *constraints,
+struct sg_table *dmabuf_backing_map(struct dmabuf_backing *backing,
+				    const struct dmabuf_attachment *attachment,
 				    enum dma_data_direction direction)
 {
 	struct dmabuf_backing_mapping *mapping;
@@ -319,7 +333,7 @@ struct sg_table *dmabuf_backing_map(struct dmabuf_backing *backing, struct devic
 		kfree(user);
 		return ERR_PTR(-EINTR);
 	}
-	mapping = mapping_get_locked(backing, dev, constraints, direction);
+	mapping = mapping_get_locked(backing, attachment, direction);
 	mutex_unlock(&backing->lock);
 	if (IS_ERR(mapping)) {
 		kfree(user);
@@ -328,7 +342,7 @@ struct sg_table *dmabuf_backing_map(struct dmabuf_backing *backing, struct devic
 
 	user->mapping = mapping;
 	user->sgt = mapping->sgt;
-	dma_sync_sgtable_for_device(dev, &mapping->sgt, direction);
+	dma_sync_sgtable_for_device(attachment->dev, &mapping->sgt, direction);
 	return &user->sgt;
 }
 
@@ -346,4 +360,48 @@ void dmabuf_backing_unmap(struct sg_table *sgt)
 	dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, mapping->direction);
 	mapping_put(mapping);
 	kfree(user);
+}
+
+/**
+ * dmabuf_backing_sync_for_cpu_locked - let a CPU read what devices have written
+ * @backing: memory, which devices may have mapped
+ *
+ * A mapping DMA_TO_DEVICE is of a device that writes nothing.
+ *
+ * Context: process context; the caller holds &dmabuf_backing.lock.
+ */
+void dmabuf_backing_sync_for_cpu_locked(struct dmabuf_backing *backing)
+{
+	struct dmabuf_backing_mapping *mapping;
+
+	lockdep_assert_held(&backing->lock);
+	list_for_each_entry(mapping, &backing->mappings, node)
+		if (mapping->direction != DMA_TO_DEVICE)
+			dma_sync_sgtable_for_cpu(mapping->dev, &mapping->sgt, mapping->direction);
+}
+
+/**
+ * dmabuf_backing_sync_for_device_locked - give memory back to devices
+ * @backing: memory, which devices may have mapped
+ * @access: what a CPU has done: DMA_FROM_DEVICE if it read and did not write
+ *
+ * What is synced for a device that only writes may be thrown away from the caches, so
+ * that comes last: others want to read what the CPU has written.
+ *
+ * Context: process context; the caller holds &dmabuf_backing.lock.
+ */
+void dmabuf_backing_sync_for_device_locked(struct dmabuf_backing *backing,
+					   enum dma_data_direction access)
+{
+	struct dmabuf_backing_mapping *mapping;
+
+	lockdep_assert_held(&backing->lock);
+	list_for_each_entry(mapping, &backing->mappings, node)
+		if (mapping->direction == DMA_BIDIRECTIONAL ||
+		    (mapping->direction == DMA_TO_DEVICE && access != DMA_FROM_DEVICE))
+			dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt,
+						    mapping->direction);
+	list_for_each_entry(mapping, &backing->mappings, node)
+		if (mapping->direction == DMA_FROM_DEVICE)
+			dma_sync_sgtable_for_device(mapping->dev, &mapping->sgt, DMA_FROM_DEVICE);
 }

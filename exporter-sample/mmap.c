@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The CPU's way to a buffer: offsets of the exporter's node, VMAs and faults.
+ * User space's way to a buffer: VMAs by its fd, and by an offset of the exporter's
+ * node, and their faults.
+ *
+ * A VMA by fd is of the buffer's file: it holds that, starts at page 0, and the core
+ * finds it when the buffer moves.  A VMA by the node is of the node's file: it holds
+ * the buffer itself, whose file may have gone, starts in the buffer's slot, and is
+ * found by dmabuf_sample_zap().
  */
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -56,7 +62,7 @@ int dmabuf_sample_offset(struct dmabuf_sample_file *file, struct dmabuf_sample_b
 	return 0;
 }
 
-/* Returns a buffer with a reference to its dmabuf, or an ERR_PTR(). */
+/* Returns a buffer whose dmabuf is held by dmabuf_object_get(), or an ERR_PTR(). */
 static struct dmabuf_sample_buffer *buffer_lookup(struct dmabuf_sample_file *file,
 						  unsigned long slot)
 {
@@ -65,35 +71,22 @@ static struct dmabuf_sample_buffer *buffer_lookup(struct dmabuf_sample_file *fil
 	/* The release op takes a buffer off under the same lock before it frees it. */
 	xa_lock(&dmabuf_sample.slots);
 	buffer = xa_load(&dmabuf_sample.slots, slot);
-	if (buffer && !dmabuf_file_get_live(buffer->dmabuf->file))
+	if (buffer && !dmabuf_object_get(buffer->dmabuf))
 		buffer = NULL;
 	xa_unlock(&dmabuf_sample.slots);
 
 	if (buffer && xa_load(&file->slots, slot) != slot_entry(buffer)) {
-		dmabuf_put(buffer->dmabuf);
+		dmabuf_object_put(buffer->dmabuf);
 		return ERR_PTR(-EACCES);
 	}
 	return buffer ?: ERR_PTR(-EINVAL);
-}
-
-static void sample_vm_open(struct vm_area_struct *vma)
-{
-	struct dmabuf_sample_buffer *buffer = vma->vm_private_data;
-
-	get_file(buffer->dmabuf->file);
-}
-
-static void sample_vm_close(struct vm_area_struct *vma)
-{
-	struct dmabuf_sample_buffer *buffer = vma->vm_private_data;
-
-	dmabuf_put(buffer->dmabuf);
 }
 
 static vm_fault_t sample_vm_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct dmabuf_sample_buffer *buffer = vma->vm_private_data;
+	/* By fd there is no slot in it, and no page number is that high. */
 	unsigned long index = vmf->pgoff & (DMABUF_SAMPLE_SLOT_PAGES - 1);
 	struct dmabuf_storage *storage;
 	vm_fault_t result;
@@ -115,11 +108,36 @@ static vm_fault_t sample_vm_fault(struct vm_fault *vmf)
 	return result;
 }
 
+static void node_vm_open(struct vm_area_struct *vma)
+{
+	struct dmabuf_sample_buffer *buffer = vma->vm_private_data;
+
+	/* The VMA that this one is a copy or a part of holds it. */
+	WARN_ON(!dmabuf_object_get(buffer->dmabuf));
+}
+
+static void node_vm_close(struct vm_area_struct *vma)
+{
+	struct dmabuf_sample_buffer *buffer = vma->vm_private_data;
+
+	dmabuf_object_put(buffer->dmabuf);
+}
+
+static const struct vm_operations_struct node_vm_ops = {
+	.open = node_vm_open,
+	.close = node_vm_close,
+	.fault = sample_vm_fault,
+};
+
+static const struct vm_operations_struct fd_vm_ops = {
+	.fault = sample_vm_fault,
+};
+
 /**
- * dmabuf_sample_zap - tear down all page table entries of a buffer
+ * dmabuf_sample_zap - tear down all page table entries of VMAs by the node
  * @dmabuf: the buffer, whose storage is locked for a move
  *
- * All VMAs of all processes are in one mapping, at the buffer's offsets.
+ * All such VMAs of all processes are in one mapping, at the buffer's offsets.
  *
  * Context: process context; may sleep; takes &dmabuf_sample.node_lock.
  */
@@ -138,12 +156,6 @@ void dmabuf_sample_zap(struct dmabuf *dmabuf)
 	mutex_unlock(&dmabuf_sample.node_lock);
 }
 
-static const struct vm_operations_struct sample_vm_ops = {
-	.open = sample_vm_open,
-	.close = sample_vm_close,
-	.fault = sample_vm_fault,
-};
-
 static int check_vma(const struct dmabuf_sample_buffer *buffer, struct vm_area_struct *vma)
 {
 	unsigned long nr_pages = DIV_ROUND_UP(buffer->bytes, PAGE_SIZE);
@@ -160,12 +172,23 @@ static int check_vma(const struct dmabuf_sample_buffer *buffer, struct vm_area_s
 	return 0;
 }
 
+static void init_vma(struct dmabuf_sample_buffer *buffer, struct vm_area_struct *vma,
+		     const struct vm_operations_struct *ops)
+{
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_PFNMAP);
+	/* Nor may mprotect() make it so. */
+	if (!buffer->writable)
+		vm_flags_clear(vma, VM_MAYWRITE);
+	vma->vm_ops = ops;
+	vma->vm_private_data = buffer;
+}
+
 /**
- * dmabuf_sample_mmap - map a part of a buffer for the CPU
+ * dmabuf_sample_mmap_node - map a part of a buffer for the CPU, by the node
  * @file: the open file of the node
  * @vma: the part, by the offset that DMABUF_EXPORTER_MMAP_OFFSET gave
  *
- * The VMA and its copies each hold a reference to the dmabuf.
+ * The VMA and its copies each hold the buffer by dmabuf_object_get().
  *
  * Context: process context; mmap_lock is held for writing.
  * Return: 0, or
@@ -173,7 +196,7 @@ static int check_vma(const struct dmabuf_sample_buffer *buffer, struct vm_area_s
  * * -EACCES: the offset was given to another open file, or the buffer was
  *   exported without the access that is asked for
  */
-int dmabuf_sample_mmap(struct file *file, struct vm_area_struct *vma)
+int dmabuf_sample_mmap_node(struct file *file, struct vm_area_struct *vma)
 {
 	struct dmabuf_sample_buffer *buffer;
 	int ret;
@@ -183,16 +206,33 @@ int dmabuf_sample_mmap(struct file *file, struct vm_area_struct *vma)
 		return PTR_ERR(buffer);
 	ret = check_vma(buffer, vma);
 	if (ret) {
-		dmabuf_put(buffer->dmabuf);
+		dmabuf_object_put(buffer->dmabuf);
 		return ret;
 	}
-
-	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_PFNMAP);
-	/* Nor may mprotect() make it so. */
-	if (!buffer->writable)
-		vm_flags_clear(vma, VM_MAYWRITE);
-	vma->vm_ops = &sample_vm_ops;
 	/* The reference of the lookup is the VMA's from here on. */
-	vma->vm_private_data = buffer;
+	init_vma(buffer, vma, &node_vm_ops);
 	return 0;
+}
+
+/**
+ * dmabuf_sample_mmap_fd - map a part of a buffer for the CPU, by its fd
+ * @dmabuf: the buffer
+ * @vma: the part, from page &vm_area_struct.vm_pgoff on, of the buffer's file
+ *
+ * Also for drivers that let user space mmap what they imported, so the access mode of
+ * the buffer's file has not always been looked at yet.
+ *
+ * Context: process context; mmap_lock is held for writing.
+ * Return: 0, or
+ * * -EINVAL: beyond the buffer's pages, or MAP_PRIVATE
+ * * -EACCES: the buffer was exported without the access that is asked for
+ */
+int dmabuf_sample_mmap_fd(struct dmabuf *dmabuf, struct vm_area_struct *vma)
+{
+	struct dmabuf_sample_buffer *buffer = dmabuf->priv;
+	int ret = check_vma(buffer, vma);
+
+	if (!ret)
+		init_vma(buffer, vma, &fd_vm_ops);
+	return ret;
 }

@@ -161,10 +161,15 @@ bool dmabuf_backing_possible(size_t bytes, u32 requested, struct device *dev,
  * The scatterlist ends where the buffer ends.  Only for a device that does not
  * snoop it is rounded up to a cache line where the kernel takes a shorter end
  * for memory of kmalloc(), which it would bounce; the rest of the page is ours.
+ * The kernel's dma-buf has whole pages, and so have those who import that.
  */
-static size_t mapped_bytes(const struct dmabuf_backing *backing, struct device *dev)
+static size_t mapped_bytes(const struct dmabuf_backing *backing,
+			   const struct dmabuf_attachment *attachment)
 {
-	if (!IS_ENABLED(CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC) || dev_is_dma_coherent(dev))
+	if (attachment->kernel)
+		return backing->nr_pages << PAGE_SHIFT;
+	if (!IS_ENABLED(CONFIG_DMA_BOUNCE_UNALIGNED_KMALLOC) ||
+	    dev_is_dma_coherent(attachment->dev))
 		return backing->bytes;
 	return ALIGN(backing->bytes, dma_get_cache_alignment());
 }
@@ -173,20 +178,19 @@ static size_t mapped_bytes(const struct dmabuf_backing *backing, struct device *
  * dmabuf_backing_segments_init - set up the cutting of memory into segments
  * @segments: filled in
  * @backing: the memory
- * @dev: the device
- * @constraints: of the device, as for its scatterlist
+ * @attachment: of the device
  *
  * Context: any.
  */
 void dmabuf_backing_segments_init(struct dmabuf_backing_segments *segments,
-				  const struct dmabuf_backing *backing, struct device *dev,
-				  const struct dmabuf_constraints *constraints)
+				  const struct dmabuf_backing *backing,
+				  const struct dmabuf_attachment *attachment)
 {
-	segments->dev = dev;
-	segments->direct = dmabuf_device_is_direct(dev);
-	segments->bytes = mapped_bytes(backing, dev);
-	segments->max = segment_max(segments->bytes, dev, constraints);
-	segments->boundary = constraints->seg_boundary;
+	segments->dev = attachment->dev;
+	segments->direct = dmabuf_device_is_direct(attachment->dev);
+	segments->bytes = mapped_bytes(backing, attachment);
+	segments->max = segment_max(segments->bytes, attachment->dev, &attachment->constraints);
+	segments->boundary = attachment->constraints.seg_boundary;
 }
 
 /**
@@ -242,8 +246,7 @@ size_t dmabuf_backing_segment(const struct dmabuf_backing *backing,
 /**
  * dmabuf_backing_serves - tell whether a device reaches memory as it is
  * @backing: the memory
- * @dev: the device
- * @constraints: of the device, as for its scatterlist
+ * @attachment: of the device
  * @miss: filled in if not
  *
  * To be asked before dma_map_sgtable(), which warns of memory that a device
@@ -252,15 +255,16 @@ size_t dmabuf_backing_segment(const struct dmabuf_backing *backing,
  * Context: process context; time linear in the number of pages.
  * Return: true if it does.
  */
-bool dmabuf_backing_serves(const struct dmabuf_backing *backing, struct device *dev,
-			   const struct dmabuf_constraints *constraints,
-			   struct dmabuf_miss *miss)
+bool dmabuf_backing_serves(const struct dmabuf_backing *backing,
+			   const struct dmabuf_attachment *attachment, struct dmabuf_miss *miss)
 {
+	const struct dmabuf_constraints *constraints = &attachment->constraints;
+	struct device *dev = attachment->dev;
 	struct dmabuf_backing_segments segments;
 	size_t offset, bytes;
 	u64 mask, n = 0;
 
-	dmabuf_backing_segments_init(&segments, backing, dev, constraints);
+	dmabuf_backing_segments_init(&segments, backing, attachment);
 	if (!segments.direct)
 		return true;
 
