@@ -5,8 +5,10 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 PREFIX ?= /usr/local
 DESTDIR ?=
 INSTALL ?= install
-TARGETS ?= x86_64-6.1 arm64-6.1 x86_64-6.1-edus arm64-6.1-edus x86_64-6.1-iommu \
-	arm64-6.1-smmu x86_64-6.1-swiotlb x86_64-6.1-icount raspi3b
+# In this order, the long ones first, as many at a time as there are CPUs.
+TARGETS ?= x86_64-6.1 arm64-6.1 x86_64-small x86_64-6.12 x86_64-6.12-media x86_64-6.1-media \
+	x86_64-6.1-native x86_64-6.1-edus arm64-6.1-edus x86_64-6.1-iommu arm64-6.1-smmu \
+	x86_64-6.1-swiotlb x86_64-6.1-icount raspi3b
 
 # Where other modules find the API: headers, and Module.symvers for KBUILD_EXTRA_SYMBOLS.
 API := $(DESTDIR)$(PREFIX)/src/dmabuf-core
@@ -59,22 +61,27 @@ demo:
 	scripts/setup build vm
 	scripts/demo
 
+demo-video:
+	scripts/setup build vm media
+	scripts/demo-video
+
 check:
-	scripts/setup build vm arm64
+	scripts/setup build vm arm64 media kernel
 	scripts/check $(TARGETS)
 
 check-debug:
-	scripts/setup build vm debug
-	scripts/check debug
+	scripts/setup build vm media kernel
+	scripts/check debug debug-media
 
 lint:
-	scripts/setup build vm lint
+	scripts/setup build vm media lint
 	scripts/lint
 
 help:
 	@echo 'Try it, on Debian 12; missing packages and a kernel are fetched:'
 	@echo '  demo         a buffer goes through all six steps in a virtual machine, and moves'
-	@echo '  check        all selftests in virtual machines, x86-64 and arm64;'
+	@echo '  demo-video   a camera, our engine and a screen share a buffer; leaves build/demo-video.png'
+	@echo '  check        all selftests in virtual machines, x86-64 and arm64, kernels 6.1 and 6.12;'
 	@echo '               PROGRAMS="map mmap" and TARGETS=arm64-6.1 run a part of them'
 	@echo '  check-debug  all selftests on a kernel with KASAN, lockdep, kmemleak and more'
 	@echo '  lint         compilers, sparse, checkpatch, kernel-doc, shellcheck, contract'
@@ -98,4 +105,4 @@ dkms-install:
 	dkms install dmabuf-core/$(version) -k $(release)
 	$(INSTALL) -D -m 0644 -t $(RULES) exporter-sample/60-dmabuf-core.rules
 
-.PHONY: all modules tools install uninstall clean setup demo check check-debug lint help dkms-install
+.PHONY: all modules tools install uninstall clean setup demo demo-video check check-debug lint help dkms-install
