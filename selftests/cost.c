@@ -3,8 +3,11 @@
  * What the core costs: instructions for each call, beside the kernel's own
  * dma-buf, and memory.  Only where the clock counts instructions, 1 ns each
  * (QEMU's -icount shift=0, one CPU); anywhere else every test fails.
+ *
+ * Buffers have native files here, unless a test says otherwise: a file that is a
+ * dma-buf of the kernel costs what that costs, and what ours adds to it.
  */
-#include "test-modules.h"
+#include "bridge-test.h"
 
 #define MODULE "dmabuf_test_ops"
 
@@ -14,6 +17,7 @@
 #define ROUNDS 5
 
 #define MAX_BUFFER_BYTES 700
+#define MAX_KERNEL_BUFFER_BYTES 2000
 #define MAX_ATTACHMENT_BYTES 160
 
 static __u64 now_ns(void)
@@ -61,12 +65,15 @@ static bool clock_counts_instructions(void)
 FIXTURE(cost)
 {
 	int node;
+	struct core_parameters parameters;
 	struct remains before;
 };
 
 FIXTURE_SETUP(cost)
 {
 	ASSERT_TRUE(clock_counts_instructions());
+	ASSERT_EQ(0, core_parameters_begin(&self->parameters));
+	ASSERT_EQ(0, core_parameter_set("native_files", "1"));
 	self->node = open_node(DMABUF_TEST_OPS_NODE);
 	ASSERT_LE(0, self->node);
 	self->before = remains_of(MODULE);
@@ -77,6 +84,7 @@ FIXTURE_TEARDOWN(cost)
 {
 	EXPECT_TRUE(remains_are(MODULE, &self->before));
 	close(self->node);
+	EXPECT_EQ(0, core_parameters_end(&self->parameters));
 }
 
 static int make(int node, unsigned int cmd, __u32 n, __u64 *ns)
@@ -156,6 +164,25 @@ TEST_F(cost, of_a_buffer_and_of_an_attachment_in_memory)
 	ASSERT_LE(0, self->node);
 }
 
+/* The same of a buffer whose file is a dma-buf of the kernel. */
+TEST_F(cost, of_a_buffer_in_memory_that_the_kernel_knows)
+{
+	long long buffer, slab;
+	__u64 ns;
+
+	ASSERT_EQ(0, core_parameter_set("native_files", "0"));
+	slab = slab_bytes();
+	ASSERT_LT(0, slab);
+	ASSERT_EQ(0, make(self->node, DMABUF_TEST_BUFFERS, OBJECTS, &ns));
+	buffer = slab_bytes() - slab;
+	note("memory: a buffer with the kernel's dma-buf %lld bytes\n", buffer / OBJECTS);
+	EXPECT_LT(MAX_BUFFER_BYTES, buffer / OBJECTS);
+	EXPECT_GT(MAX_KERNEL_BUFFER_BYTES, buffer / OBJECTS);
+	close(self->node);
+	self->node = open_node(DMABUF_TEST_OPS_NODE);
+	ASSERT_LE(0, self->node);
+}
+
 static const char *const op_names[DMABUF_TEST_OP_NR] = {
 	[DMABUF_TEST_OP_EXPORT] = "export",
 	[DMABUF_TEST_OP_GET_PUT] = "get+put",
@@ -190,20 +217,26 @@ static int measure(int node, __u32 flags, __u64 *instructions)
 	return 0;
 }
 
+static void tell(const char *what, const __u64 *ours, const __u64 *theirs)
+{
+	unsigned int op;
+
+	for (op = 0; op < DMABUF_TEST_OP_NR; op++)
+		if (op_names[op])
+			note("%s, %s: %llu instructions, the kernel's %llu\n", what,
+			     op_names[op], ours[op], theirs[op]);
+}
+
 TEST_F(cost, of_each_call_beside_the_kernels_own_dma_buf)
 {
 	__u64 ours[DMABUF_TEST_OP_NR], theirs[DMABUF_TEST_OP_NR];
-	unsigned int op;
 	int kernel;
 
 	kernel = open_node(DMABUF_TEST_KERNEL_NODE);
 	ASSERT_LE(0, kernel);
 	ASSERT_EQ(0, measure(self->node, 0, ours));
 	ASSERT_EQ(0, measure(kernel, 0, theirs));
-	for (op = 0; op < DMABUF_TEST_OP_NR; op++)
-		if (op_names[op])
-			note("%s: %llu instructions, the kernel's %llu\n", op_names[op],
-			     ours[op], theirs[op]);
+	tell("native file", ours, theirs);
 	EXPECT_LT(0, ours[DMABUF_TEST_OP_EXPORT]);
 	EXPECT_GE(theirs[DMABUF_TEST_OP_EXPORT], ours[DMABUF_TEST_OP_EXPORT]);
 	EXPECT_GE((theirs[DMABUF_TEST_OP_MAP] + theirs[DMABUF_TEST_OP_UNMAP]) * 3 / 2,
@@ -228,6 +261,48 @@ TEST_F(cost, of_the_placement_layer_where_nobody_moves)
 	EXPECT_NE(plain[DMABUF_TEST_OP_MAP], layer[DMABUF_TEST_OP_MAP]);
 	EXPECT_GE((theirs[DMABUF_TEST_OP_MAP] + theirs[DMABUF_TEST_OP_UNMAP]) * 2,
 		  layer[DMABUF_TEST_OP_MAP] + layer[DMABUF_TEST_OP_UNMAP]);
+	close(kernel);
+}
+
+/* What is ours beside the kernel's own comes on top of it. */
+TEST_F(cost, of_each_call_where_the_file_is_a_dma_buf_of_the_kernel)
+{
+	__u64 ours[DMABUF_TEST_OP_NR], theirs[DMABUF_TEST_OP_NR];
+	int kernel;
+
+	ASSERT_EQ(0, core_parameter_set("native_files", "0"));
+	kernel = open_node(DMABUF_TEST_KERNEL_NODE);
+	ASSERT_LE(0, kernel);
+	ASSERT_EQ(0, measure(self->node, 0, ours));
+	ASSERT_EQ(0, measure(kernel, 0, theirs));
+	tell("kernel file", ours, theirs);
+	EXPECT_LT(theirs[DMABUF_TEST_OP_EXPORT], ours[DMABUF_TEST_OP_EXPORT]);
+	EXPECT_GE(theirs[DMABUF_TEST_OP_EXPORT] * 3 / 2, ours[DMABUF_TEST_OP_EXPORT]);
+	/* An importer of ours does not go through the kernel's dma-buf. */
+	EXPECT_GE((theirs[DMABUF_TEST_OP_MAP] + theirs[DMABUF_TEST_OP_UNMAP]) * 3 / 2,
+		  ours[DMABUF_TEST_OP_MAP] + ours[DMABUF_TEST_OP_UNMAP]);
+	close(kernel);
+}
+
+/* Calls of the kernel's dma-buf, all of them; the exporter does nothing. */
+TEST_F(cost, of_each_call_of_a_kernel_importer)
+{
+	__u64 bridged[DMABUF_TEST_OP_NR], layer[DMABUF_TEST_OP_NR], theirs[DMABUF_TEST_OP_NR];
+	__u64 limit;
+	int kernel;
+
+	ASSERT_EQ(0, core_parameter_set("native_files", "0"));
+	kernel = open_node(DMABUF_TEST_KERNEL_NODE);
+	ASSERT_LE(0, kernel);
+	ASSERT_EQ(0, measure(kernel, 0, theirs));
+	ASSERT_EQ(0, measure(kernel, DMABUF_TEST_BRIDGED, bridged));
+	ASSERT_EQ(0, measure(kernel, DMABUF_TEST_BRIDGED | DMABUF_TEST_LAYER, layer));
+	tell("bridge", bridged, theirs);
+	tell("bridge and layer", layer, theirs);
+	limit = (theirs[DMABUF_TEST_OP_MAP] + theirs[DMABUF_TEST_OP_UNMAP]) * 3 / 2;
+	EXPECT_GE(limit, bridged[DMABUF_TEST_OP_MAP] + bridged[DMABUF_TEST_OP_UNMAP]);
+	/* It is not the kernel's that was measured twice. */
+	EXPECT_LT(theirs[DMABUF_TEST_OP_MAP], bridged[DMABUF_TEST_OP_MAP]);
 	close(kernel);
 }
 

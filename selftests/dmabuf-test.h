@@ -559,13 +559,14 @@ static inline bool counters_back_to(const struct counters *before)
 /* What debugfs or fdinfo tell of one buffer */
 
 #define VIEW_ATTACHMENTS 512
-#define VIEW_FORMAT ": %lld bytes, exporter %63[^,], %u attachments, %u mappings"
+#define VIEW_FORMAT ": %lld bytes, exporter %63[^,], %u attachments, %u mappings, %15[a-z ]"
 
 struct view {
 	long long size;
 	char exporter[64];
 	unsigned int attachments;		/* as its line says */
 	unsigned int mappings;			/* as its line says */
+	char kind[16];				/* debugfs: of file, as its line says */
 	unsigned int attachment_lines;
 	unsigned int mapping_lines;
 	unsigned int ids[VIEW_ATTACHMENTS];	/* of the attachments listed */
@@ -602,7 +603,7 @@ static inline int view_debugfs(long long id, struct view *view)
 		}
 		mine = sscanf(line, "buffer %lld:", &found) == 1 && found == id &&
 		       sscanf(strchr(line, ':'), VIEW_FORMAT, &view->size, view->exporter,
-			      &view->attachments, &view->mappings) == 4;
+			      &view->attachments, &view->mappings, view->kind) == 5;
 		if (mine) {
 			ret = 0;
 			continue;
@@ -614,7 +615,7 @@ static inline int view_debugfs(long long id, struct view *view)
 	return ret;
 }
 
-/* Return: 0, or -ENOENT if a line is missing. */
+/* Of a native file.  Return: 0, or -ENOENT if a line is missing. */
 static inline int view_fdinfo(int fd, long long *id, struct view *view)
 {
 	char path[64], line[512];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What debugfs and fdinfo show, and that they agree. */
+#include "kinds.h"
 #include "placement-test.h"
 
 FIXTURE(observe)
@@ -10,9 +11,20 @@ FIXTURE(observe)
 	int soft;
 	size_t bytes;
 	long long id;
+	bool native;
+	int native_files;
 	struct counters before;
 };
 
+FIXTURE_VARIANT(observe)
+{
+	bool native;
+};
+
+FIXTURE_VARIANT_ADD(observe, kernel) { .native = false };
+FIXTURE_VARIANT_ADD(observe, native) { .native = true };
+
+/* The buffers of a test all have files of its kind; with none of the kernel's, no test. */
 FIXTURE_SETUP(observe)
 {
 	ASSERT_EQ(0, counters_read(&self->before));
@@ -23,38 +35,54 @@ FIXTURE_SETUP(observe)
 	self->soft = engine_find(self->importer, DMABUF_IMPORTER_SOFT, 0);
 	ASSERT_LE(0, self->soft);
 	self->bytes = 3 * page_size() + 1;
+	self->native = variant->native;
+	self->native_files = native_files_set(variant->native);
+	ASSERT_LE(0, self->native_files);
 	self->fd = buffer_export(self->exporter, self->bytes, DMABUF_EXPORTER_AUTO);
-	ASSERT_LE(0, self->fd);
+	EXPECT_LE(0, self->fd);
 	self->id = buffer_id(self->exporter, self->fd);
-	ASSERT_LT(0, self->id);
+	EXPECT_LT(0, self->id);
+	if (!variant->native && !file_is_kernel(self->exporter, self->fd)) {
+		close(self->fd);
+		self->fd = -EOPNOTSUPP;
+	}
 }
 
 FIXTURE_TEARDOWN(observe)
 {
-	EXPECT_EQ(0, close(self->fd));
+	EXPECT_LE(0, native_files_set(self->native_files));
+	if (self->fd >= 0)
+		EXPECT_EQ(0, close(self->fd));
 	EXPECT_EQ(0, close(self->importer));
 	EXPECT_EQ(0, close(self->exporter));
 	EXPECT_TRUE(counters_back_to(&self->before));
 }
 
-/* Do debugfs, fdinfo and the ioctl say the same, and this? */
+/* Has a view this to say? */
+static bool view_shows(FIXTURE_DATA(observe) *self, const struct view *view,
+		       unsigned int attachments, unsigned int mappings)
+{
+	return view->size == (long long)self->bytes && !strcmp(view->exporter, EXPORTER_MODULE) &&
+	       view->attachments == attachments && view->attachment_lines == attachments &&
+	       view->mappings == mappings && view->mapping_lines == mappings;
+}
+
+/* Do debugfs, fdinfo if it is ours, and the ioctl say the same, and this? */
 static bool all_show(FIXTURE_DATA(observe) *self, unsigned int attachments, unsigned int mappings)
 {
-	static struct view debugfs, fdinfo;
 	struct dmabuf_exporter_query query;
+	static struct view view;
 	long long id;
 
-	if (view_debugfs(self->id, &debugfs) || view_fdinfo(self->fd, &id, &fdinfo) ||
-	    buffer_query(self->exporter, self->fd, &query))
+	if (view_debugfs(self->id, &view) ||
+	    strcmp(view.kind, self->native ? "native file" : "kernel file") ||
+	    !view_shows(self, &view, attachments, mappings))
 		return false;
-	return id == self->id && (long long)query.id == self->id &&
-	       debugfs.size == (long long)self->bytes && fdinfo.size == debugfs.size &&
-	       !strcmp(debugfs.exporter, EXPORTER_MODULE) &&
-	       !strcmp(fdinfo.exporter, EXPORTER_MODULE) &&
-	       debugfs.attachments == attachments && debugfs.attachment_lines == attachments &&
-	       fdinfo.attachments == attachments && query.attachments == attachments &&
-	       debugfs.mappings == mappings && debugfs.mapping_lines == mappings &&
-	       fdinfo.mappings == mappings;
+	if (self->native && (view_fdinfo(self->fd, &id, &view) || id != self->id ||
+			     !view_shows(self, &view, attachments, mappings)))
+		return false;
+	return !buffer_query(self->exporter, self->fd, &query) &&
+	       (long long)query.id == self->id && query.attachments == attachments;
 }
 
 /* proves: A5, E1 */
@@ -62,6 +90,8 @@ TEST_F(observe, debugfs_fdinfo_and_query_agree_at_every_step)
 {
 	long long one, two, mappings[3];
 
+	if (self->fd < 0)
+		SKIP(return, NO_KERNEL_FILES);
 	EXPECT_TRUE(all_show(self, 0, 0));
 	one = attach(self->importer, self->fd, self->soft);
 	ASSERT_LT(0, one);
@@ -94,6 +124,8 @@ TEST_F(observe, attachments_are_listed_with_their_devices)
 	long long handle, id;
 	__u32 i;
 
+	if (self->fd < 0)
+		SKIP(return, NO_KERNEL_FILES);
 	for (i = 0; !engine_describe(self->importer, i, &engine); i++) {
 		handle = attach(self->importer, self->fd, i);
 		ASSERT_LT(0, handle);
@@ -102,9 +134,11 @@ TEST_F(observe, attachments_are_listed_with_their_devices)
 		ASSERT_EQ(1, view.attachment_lines);
 		EXPECT_EQ(query.attachment_id, view.ids[0]);
 		EXPECT_STREQ(engine.device, view.devices[0]);
-		ASSERT_EQ(0, view_fdinfo(self->fd, &id, &view));
-		ASSERT_EQ(1, view.attachment_lines);
-		EXPECT_STREQ(engine.device, view.devices[0]);
+		if (variant->native) {
+			ASSERT_EQ(0, view_fdinfo(self->fd, &id, &view));
+			ASSERT_EQ(1, view.attachment_lines);
+			EXPECT_STREQ(engine.device, view.devices[0]);
+		}
 		EXPECT_EQ(0, detach(self->importer, handle));
 	}
 }
@@ -186,7 +220,7 @@ static void print_placement(char *text, size_t bytes,
 	}
 }
 
-/* Do debugfs, fdinfo and the query say the same of where a buffer lies, and why? */
+/* Do debugfs, fdinfo if it is ours, and the query say the same of where a buffer lies, and why? */
 static bool placement_is_shown(int exporter, int fd, __u32 asker)
 {
 	static char expected[2048], debugfs[8192], fdinfo[8192];
@@ -199,7 +233,8 @@ static bool placement_is_shown(int exporter, int fd, __u32 asker)
 	    text_of(path, -1, fdinfo, sizeof(fdinfo)))
 		return false;
 	print_placement(expected, sizeof(expected), &place, asker);
-	if (strstr(debugfs, expected) && strstr(fdinfo, expected))
+	if (strstr(debugfs, expected) &&
+	    (file_is_kernel(exporter, fd) || strstr(fdinfo, expected)))
 		return true;
 	printf("# expected:\n%s# debugfs:\n%s# fdinfo:\n%s", expected, debugfs, fdinfo);
 	fflush(stdout);
@@ -217,6 +252,8 @@ TEST_F(observe, debugfs_and_fdinfo_tell_where_a_buffer_lies_and_why)
 	long long strict;
 	int fd;
 
+	if (self->fd < 0)
+		SKIP(return, NO_KERNEL_FILES);
 	/* Nothing there yet. */
 	EXPECT_TRUE(placement_is_shown(self->exporter, self->fd, 0));
 
@@ -254,6 +291,8 @@ TEST_F(observe, debugfs_and_fdinfo_tell_what_a_buffer_allows)
 	__u32 flags;
 	int fd;
 
+	if (self->fd < 0)
+		SKIP(return, NO_KERNEL_FILES);
 	for (flags = 0; flags <= all; flags += DMABUF_EXPORTER_FIXED) {
 		fd = buffer_export_flags(self->exporter, 1, DMABUF_EXPORTER_AUTO, flags,
 					 O_RDWR | O_CLOEXEC);
@@ -275,16 +314,22 @@ TEST_F(observe, debugfs_and_fdinfo_tell_what_a_buffer_allows)
 TEST_F(observe, fdinfo_of_another_process_shows_the_buffer)
 {
 	char path[64], text[2048], line[64];
-	pid_t child = fork();
+	pid_t child;
 
+	if (self->fd < 0)
+		SKIP(return, NO_KERNEL_FILES);
+	child = fork();
 	ASSERT_LE(0, child);
 	if (!child)
 		for (;;)
 			pause();
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", child, self->fd);
 	EXPECT_LT(0, file_read(path, text, sizeof(text)));
-	snprintf(line, sizeof(line), "dmabuf_id:\t%lld\n", self->id);
+	snprintf(line, sizeof(line), "size:\t%zu\n", page_align(self->bytes));
 	EXPECT_NE(NULL, strstr(text, line));
+	snprintf(line, sizeof(line), "dmabuf_id:\t%lld\n", self->id);
+	if (variant->native)
+		EXPECT_NE(NULL, strstr(text, line));
 	kill(child, SIGKILL);
 	EXPECT_EQ(child, waitpid(child, NULL, 0));
 }
@@ -300,6 +345,8 @@ TEST_F(observe, every_live_buffer_is_listed_once)
 	FILE *file;
 	int i;
 
+	if (self->fd < 0)
+		SKIP(return, NO_KERNEL_FILES);
 	for (i = 0; i < MANY; i++) {
 		fds[i] = buffer_export(self->exporter, 1, DMABUF_EXPORTER_AUTO);
 		ASSERT_LE(0, fds[i]);
@@ -326,6 +373,8 @@ TEST_F(observe, view_is_for_the_administrator)
 {
 	struct stat view;
 
+	if (self->fd < 0)
+		SKIP(return, NO_KERNEL_FILES);
 	ASSERT_EQ(0, stat(BUFFERS_FILE, &view));
 	EXPECT_EQ(0400, view.st_mode & 07777);
 	EXPECT_EQ(0, view.st_uid);
@@ -354,6 +403,8 @@ TEST_F(observe, reader_that_stops_halfway_blocks_no_export)
 	int view = open(BUFFERS_FILE, O_RDONLY | O_CLOEXEC), fds[100], i;
 	char byte;
 
+	if (self->fd < 0)
+		SKIP(return, NO_KERNEL_FILES);
 	ASSERT_LE(0, view);
 	ASSERT_EQ(1, read(view, &byte, 1));
 	EXPECT_EQ('b', byte);
@@ -379,6 +430,8 @@ TEST_F(observe, readers_in_a_loop_do_not_stop_exports)
 	__u64 start, longest = 0, took;
 	int fd;
 
+	if (self->fd < 0)
+		SKIP(return, NO_KERNEL_FILES);
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, look_for_ever, &looker));
 	for (i = 0; i < rounds || atomic_load(&looker.looks) < 10; i++) {

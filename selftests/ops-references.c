@@ -141,14 +141,14 @@ TEST(buffer_holds_the_module_of_its_exporter)
  * one did not with -ENOMEM, or left something behind.  A checker in the kernel,
  * as kmemleak, allocates for itself in between, and goes on without.
  */
-static int fail_each_allocation(const struct remains *before, int node, __u32 op)
+static int fail_each_allocation(const struct remains *before, int node, __u32 op, __u32 flags)
 {
 	struct dmabuf_test_alloc arg;
 	int refused = 0;
 	__u32 nth;
 
 	for (nth = 1; nth < 100; nth++) {
-		if (test_alloc(node, op, 1, nth, &arg))
+		if (test_alloc_flags(node, op, 1, nth, flags, &arg))
 			return 0;
 		if (!remains_are(OPS_MODULE, before))
 			return 0;
@@ -166,22 +166,25 @@ static int fail_each_allocation(const struct remains *before, int node, __u32 op
 /* proves: E3 */
 TEST_F(ops, export_without_memory_leaves_nothing)
 {
-	int refused = fail_each_allocation(&self->before, self->node, DMABUF_TEST_OP_EXPORT);
+	static const __u32 flags[] = { 0, DMABUF_TEST_NATIVE };
+	size_t i;
 
-	/* The buffer, its file and its dentry, at least. */
-	EXPECT_LE(3, refused);
+	/* The buffer, its file and its dentry, at least, whichever kind the file is of. */
+	for (i = 0; i < ARRAY_SIZE(flags); i++)
+		EXPECT_LE(3, fail_each_allocation(&self->before, self->node, DMABUF_TEST_OP_EXPORT,
+						  flags[i]));
 }
 
 /* proves: A3 */
 TEST_F(ops, attach_without_memory_leaves_nothing)
 {
-	EXPECT_LE(1, fail_each_allocation(&self->before, self->node, DMABUF_TEST_OP_ATTACH));
+	EXPECT_LE(1, fail_each_allocation(&self->before, self->node, DMABUF_TEST_OP_ATTACH, 0));
 }
 
 /* proves: M1 */
 TEST_F(ops, second_map_without_memory_leaves_nothing)
 {
-	EXPECT_LE(1, fail_each_allocation(&self->before, self->node, DMABUF_TEST_OP_SECOND_MAP));
+	EXPECT_LE(1, fail_each_allocation(&self->before, self->node, DMABUF_TEST_OP_SECOND_MAP, 0));
 }
 
 /* proves: E3 */

@@ -114,28 +114,47 @@ static inline int test_alloc(int node, __u32 op, __u32 times, __u32 fail,
 	return test_alloc_flags(node, op, times, fail, 0, arg);
 }
 
-/* What fdinfo tells */
+/* What the core tells of a buffer */
 
-/* Return: the number behind @key in the fdinfo of a buffer. */
-static inline long long fdinfo_number(int fd, const char *key)
+/* Return: 0, or the errno of dmabuf_get(). */
+static inline int buffer_identify(int fd, struct dmabuf_test_identify *arg)
 {
-	char path[64], text[4096], *at;
+	int node = open_node(DMABUF_TEST_OPS_NODE);
+	int ret;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	if (file_read(path, text, sizeof(text)) < 0)
-		return -1;
-	at = strstr(text, key);
-	return at ? strtoll(at + strlen(key), NULL, 10) : -1;
+	if (node < 0)
+		return node;
+	memset(arg, 0, sizeof(*arg));
+	arg->argsz = sizeof(*arg);
+	arg->fd = fd;
+	ret = do_ioctl(node, DMABUF_TEST_IDENTIFY, arg) ?: arg->ret;
+	close(node);
+	return ret;
 }
 
-static inline long long attachments_of(int fd)
+/* Return: what debugfs shows of the buffer behind an fd, or NULL. */
+static inline const struct view *view_of(int fd)
 {
-	return fdinfo_number(fd, "dmabuf_attachments:\t");
+	struct dmabuf_test_identify id;
+	static struct view view;
+
+	if (buffer_identify(fd, &id) || view_debugfs(id.id, &view))
+		return NULL;
+	return &view;
 }
 
-static inline long long mappings_of(int fd)
+static inline int attachments_of(int fd)
 {
-	return fdinfo_number(fd, "dmabuf_mappings:\t");
+	const struct view *view = view_of(fd);
+
+	return view ? (int)view->attachments : -1;
+}
+
+static inline int mappings_of(int fd)
+{
+	const struct view *view = view_of(fd);
+
+	return view ? (int)view->mappings : -1;
 }
 
 /* Maps that wait */

@@ -28,6 +28,7 @@ FIXTURE_VARIANT(exporter)
 {
 	unsigned int cmd;
 	size_t size;
+	size_t first;	/* bytes of its first version, if it was shorter */
 };
 
 FIXTURE_VARIANT_ADD(exporter, export) {
@@ -43,6 +44,7 @@ FIXTURE_VARIANT_ADD(exporter, mmap_offset) {
 FIXTURE_VARIANT_ADD(exporter, query) {
 	.cmd = DMABUF_EXPORTER_QUERY,
 	.size = sizeof(struct dmabuf_exporter_query),
+	.first = offsetof(struct dmabuf_exporter_query, flags),
 };
 
 FIXTURE_VARIANT_ADD(exporter, info) {
@@ -145,10 +147,29 @@ TEST_F(exporter, argument_shorter_than_its_first_version_is_rejected)
 {
 	__u32 argsz;
 
-	for (argsz = 0; argsz < variant->size; argsz++) {
+	for (argsz = 0; argsz < (variant->first ?: variant->size); argsz++) {
 		EXPECT_EQ(-EINVAL, call_sized(self->exporter, variant->cmd, &self->arg,
 					      variant->size, argsz, 0)) TH_LOG("argsz %u", argsz);
 		EXPECT_TRUE(unharmed(self));
+	}
+}
+
+TEST_F(exporter, argument_of_an_older_version_is_answered)
+{
+	unsigned char room[sizeof(union argument)];
+	__u32 argsz;
+
+	/* No further than it says that it is long. */
+	for (argsz = variant->first ?: variant->size; argsz <= variant->size; argsz++) {
+		prepare(self, variant);
+		self->arg.argsz = argsz;
+		memset(room, 0xaa, sizeof(room));
+		memcpy(room, &self->arg, argsz);
+		EXPECT_EQ(0, do_ioctl(self->exporter, variant->cmd, room));
+		EXPECT_TRUE(all_bytes_are(room + argsz, sizeof(room) - argsz, 0xaa));
+		prepare(self, variant);
+		memcpy(&self->arg, room, argsz);
+		EXPECT_TRUE(answer_is_right(self, variant));
 	}
 }
 
@@ -222,11 +243,13 @@ FIXTURE_TEARDOWN(device)
 }
 
 #define EXPORT_FLAGS (DMABUF_EXPORTER_POPULATE | DMABUF_EXPORTER_FIXED | \
-		      DMABUF_EXPORTER_NO_LATE_ATTACH | DMABUF_EXPORTER_ONE_WRITER)
+		      DMABUF_EXPORTER_NO_LATE_ATTACH | DMABUF_EXPORTER_ONE_WRITER | \
+		      DMABUF_EXPORTER_NATIVE)
 
 TEST_F(device, known_flags_of_an_export_go_together)
 {
 	struct dmabuf_exporter_placement place;
+	struct dmabuf_exporter_query query;
 	__u32 flags;
 	int fd;
 
@@ -235,10 +258,16 @@ TEST_F(device, known_flags_of_an_export_go_together)
 		ASSERT_LE(0, fd) TH_LOG("flags 0x%x", flags);
 		place = (struct dmabuf_exporter_placement) { .argsz = sizeof(place), .fd = fd };
 		ASSERT_EQ(0, do_ioctl(self->exporter, DMABUF_EXPORTER_PLACEMENT, &place));
-		/* To populate is done, and nothing that the buffer is. */
-		EXPECT_EQ(flags & ~DMABUF_EXPORTER_POPULATE, place.flags);
+		/* To populate is done, and of the file: nothing that the buffer allows. */
+		EXPECT_EQ(flags & ~(DMABUF_EXPORTER_POPULATE | DMABUF_EXPORTER_NATIVE),
+			  place.flags);
 		EXPECT_EQ(flags & DMABUF_EXPORTER_POPULATE ? DMABUF_EXPORTER_BACKED :
 							     DMABUF_EXPORTER_EMPTY, place.state);
+		ASSERT_EQ(0, buffer_query(self->exporter, fd, &query));
+		if (flags & DMABUF_EXPORTER_NATIVE)
+			EXPECT_EQ(0, query.flags);
+		EXPECT_EQ(0, query.flags & ~DMABUF_EXPORTER_QUERY_KERNEL);
+		EXPECT_EQ(0, query.reserved);
 		close(fd);
 	}
 }

@@ -23,7 +23,8 @@ enum { CORE, EXPORTER, IMPORTER, MODULES };
 static int load(int which)
 {
 	const char *dir = getenv("DMABUF_MODULES") ?: "/lib/modules/dmabuf";
-	const char *options = which == IMPORTER ? getenv("IMPORTER_OPTIONS") : NULL;
+	const char *options = which == IMPORTER ? getenv("IMPORTER_OPTIONS") :
+			      which == CORE ? getenv("CORE_OPTIONS") : NULL;
 	char path[PATH_MAX];
 	int fd, ret = 0;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * dmabuf-test-kernel: the kernel's own dma-buf with an exporter that does nothing,
- * timed in the same way as ours in ops-null.c, so that the two can be compared.
+ * timed in the same way as ours in ops-null.c, so that the two can be compared; and
+ * the same calls of the kernel's dma-buf where the exporter is one of ours.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -16,8 +17,11 @@
 #include <linux/scatterlist.h>
 #include <linux/vmalloc.h>
 
+#include <dmabuf-core/placement.h>
+
+#include "../../dmabuf-core/compat.h"
 #include "../../dmabuf-core/ucmd.h"
-#include "test-uapi.h"
+#include "test-uapi-bridge.h"
 
 #define KERNEL_MAX 100000
 
@@ -47,19 +51,88 @@ static const struct dma_buf_ops kernel_ops = {
 	.release = kernel_op_release,
 };
 
-/* What an importer without the reservation lock calls. */
-#ifdef DMABUF_TEST_MAP_UNLOCKED
-#define kernel_map dma_buf_map_attachment_unlocked
-#define kernel_unmap dma_buf_unmap_attachment_unlocked
-#else
-#define kernel_map dma_buf_map_attachment
-#define kernel_unmap dma_buf_unmap_attachment
-#endif
+/* Ours, with and without the placement layer; what they return is the same. */
 
-static struct dma_buf *kernel_export(void)
+static struct sg_table *bridged_op_map(struct dmabuf_attachment *attachment,
+				       enum dma_data_direction direction)
+{
+	return &kernel_sgt;
+}
+
+static void bridged_op_unmap(struct dmabuf_attachment *attachment, struct sg_table *sgt)
+{
+}
+
+static void bridged_op_release(struct dmabuf *dmabuf)
+{
+}
+
+static const struct dmabuf_ops bridged_ops = {
+	.owner = THIS_MODULE,
+	.map_dma_buf = bridged_op_map,
+	.unmap_dma_buf = bridged_op_unmap,
+	.release = bridged_op_release,
+};
+
+static struct dmabuf_storage bridged_storage = { .kind = "nothing", .chunks = 1 };
+
+static struct dmabuf_storage *bridged_storage_alloc(struct dmabuf *dmabuf,
+						    const struct dmabuf_constraints *needs,
+						    const struct dmabuf_storage *from)
+{
+	return &bridged_storage;
+}
+
+static void bridged_storage_free(struct dmabuf *dmabuf, struct dmabuf_storage *storage)
+{
+}
+
+static struct sg_table *bridged_storage_map(struct dmabuf_attachment *attachment,
+					    struct dmabuf_storage *storage,
+					    enum dma_data_direction direction)
+{
+	return &kernel_sgt;
+}
+
+static void bridged_storage_unmap(struct dmabuf_attachment *attachment,
+				  struct dmabuf_storage *storage, struct sg_table *sgt)
+{
+}
+
+static const struct dmabuf_placement_ops bridged_placement = {
+	.alloc = bridged_storage_alloc,
+	.free = bridged_storage_free,
+	.map = bridged_storage_map,
+	.unmap = bridged_storage_unmap,
+};
+
+static const struct dmabuf_ops bridged_layer_ops = {
+	.owner = THIS_MODULE,
+	.placement = &bridged_placement,
+	.release = bridged_op_release,
+};
+
+static struct dma_buf *bridged_export(u32 flags)
+{
+	struct dmabuf *dmabuf = dmabuf_export(NULL, flags & DMABUF_TEST_LAYER ?
+						    &bridged_layer_ops : &bridged_ops,
+					      PAGE_SIZE, O_RDWR | O_CLOEXEC);
+
+	if (!dmabuf)
+		return ERR_PTR(-ENOMEM);
+	if (!dmabuf->kernel) {
+		dmabuf_put(dmabuf);
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+	return dmabuf->kernel;
+}
+
+static struct dma_buf *kernel_export(u32 flags)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
+	if (flags & DMABUF_TEST_BRIDGED)
+		return bridged_export(flags);
 	info.ops = &kernel_ops;
 	info.size = PAGE_SIZE;
 	info.flags = O_RDWR | O_CLOEXEC;
@@ -70,6 +143,7 @@ static struct dma_buf *kernel_export(void)
 /**
  * struct kernel_cost - one measurement
  * @n: most buffers
+ * @flags: of DMABUF_TEST_COST
  * @nr_buffers: made so far
  * @nr_attachments: made so far, one a buffer
  * @nr_mappings: made so far, one an attachment
@@ -78,6 +152,7 @@ static struct dma_buf *kernel_export(void)
  */
 struct kernel_cost {
 	u32 n;
+	u32 flags;
 	u32 nr_buffers;
 	u32 nr_attachments;
 	u32 nr_mappings;
@@ -109,6 +184,17 @@ static int kernel_cost_get_put(struct kernel_cost *cost, u64 *ns)
 	return PTR_ERR_OR_ZERO(dmabuf);
 }
 
+/* From EMPTY to BACKED: what a first map does more than others. */
+static int kernel_take_storage(struct dma_buf_attachment *attachment)
+{
+	struct sg_table *sgt = dma_buf_map_attachment_unlocked(attachment, DMA_BIDIRECTIONAL);
+
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+	dma_buf_unmap_attachment_unlocked(attachment, sgt, DMA_BIDIRECTIONAL);
+	return 0;
+}
+
 static int kernel_cost_run(struct kernel_cost *cost, u64 *ns)
 {
 	struct device *dev = &kernel_pdev->dev;
@@ -118,7 +204,7 @@ static int kernel_cost_run(struct kernel_cost *cost, u64 *ns)
 
 	start = ktime_get_ns();
 	for (i = 0; i < cost->n; i++) {
-		cost->buffers[i] = kernel_export();
+		cost->buffers[i] = kernel_export(cost->flags);
 		if (IS_ERR(cost->buffers[i]))
 			return PTR_ERR(cost->buffers[i]);
 		cost->nr_buffers++;
@@ -138,11 +224,18 @@ static int kernel_cost_run(struct kernel_cost *cost, u64 *ns)
 	}
 	ns[DMABUF_TEST_OP_ATTACH] = ktime_get_ns() - start;
 
+	for (i = 0; i < cost->n && cost->flags & DMABUF_TEST_LAYER; i++) {
+		ret = kernel_take_storage(cost->attachments[i]);
+		if (ret)
+			return ret;
+	}
+
 	start = ktime_get_ns();
 	for (; cost->nr_mappings < cost->n; cost->nr_mappings++) {
 		struct sg_table *sgt;
 
-		sgt = kernel_map(cost->attachments[cost->nr_mappings], DMA_BIDIRECTIONAL);
+		sgt = dma_buf_map_attachment_unlocked(cost->attachments[cost->nr_mappings],
+						      DMA_BIDIRECTIONAL);
 		if (IS_ERR(sgt))
 			return PTR_ERR(sgt);
 	}
@@ -150,8 +243,8 @@ static int kernel_cost_run(struct kernel_cost *cost, u64 *ns)
 
 	start = ktime_get_ns();
 	for (; cost->nr_mappings; cost->nr_mappings--)
-		kernel_unmap(cost->attachments[cost->nr_mappings - 1], &kernel_sgt,
-			     DMA_BIDIRECTIONAL);
+		dma_buf_unmap_attachment_unlocked(cost->attachments[cost->nr_mappings - 1],
+						  &kernel_sgt, DMA_BIDIRECTIONAL);
 	ns[DMABUF_TEST_OP_UNMAP] = ktime_get_ns() - start;
 
 	start = ktime_get_ns();
@@ -167,7 +260,8 @@ static void kernel_cost_undo(struct kernel_cost *cost)
 	u32 i;
 
 	for (i = 0; i < cost->nr_mappings; i++)
-		kernel_unmap(cost->attachments[i], &kernel_sgt, DMA_BIDIRECTIONAL);
+		dma_buf_unmap_attachment_unlocked(cost->attachments[i], &kernel_sgt,
+						  DMA_BIDIRECTIONAL);
 	for (i = 0; i < cost->nr_attachments; i++)
 		dma_buf_detach(cost->buffers[i], cost->attachments[i]);
 	for (i = 0; i < cost->nr_buffers; i++)
@@ -177,10 +271,12 @@ static void kernel_cost_undo(struct kernel_cost *cost)
 static int kernel_ucmd_cost(struct dmabuf_ucmd *ucmd)
 {
 	struct dmabuf_test_cost *arg = ucmd->arg;
-	struct kernel_cost cost = { .n = arg->n };
+	struct kernel_cost cost = { .n = arg->n, .flags = arg->flags };
 	int ret = -ENOMEM;
 
-	if (!arg->n || arg->n > KERNEL_MAX)
+	if (!arg->n || arg->n > KERNEL_MAX || arg->reserved ||
+	    arg->flags & ~(DMABUF_TEST_LAYER | DMABUF_TEST_BRIDGED) ||
+	    arg->flags == DMABUF_TEST_LAYER)
 		return -EINVAL;
 	memset(arg->ns, 0, sizeof(arg->ns));
 	cost.buffers = vcalloc(arg->n, sizeof(*cost.buffers));
@@ -247,5 +343,5 @@ module_exit(kernel_exit_module);
 MODULE_DESCRIPTION("Selftest of dmabuf-core: what the kernel's own dma-buf costs");
 MODULE_AUTHOR("dmabuf-core maintainers");
 MODULE_LICENSE("GPL");
-/* Without MODULE_IMPORT_NS(), whose argument is a string or not, by version. */
-MODULE_INFO(import_ns, "DMA_BUF");
+MODULE_IMPORT_NS(DMABUF_KERNEL_NS);
+MODULE_IMPORT_NS(DMABUF_NS);

@@ -173,12 +173,13 @@ static void ops_watch_end(void)
 
 static int ops_alloc_export(struct dmabuf_test_alloc *arg)
 {
+	int flags = arg->flags & DMABUF_TEST_NATIVE ? DMABUF_EXPORT_NATIVE : 0;
 	struct dmabuf *dmabuf;
 	u32 i;
 
 	for (i = 0; i < arg->times; i++) {
 		ops_watch_begin(arg->fail);
-		dmabuf = dmabuf_export(NULL, &ops_null, PAGE_SIZE, O_RDWR | O_CLOEXEC);
+		dmabuf = dmabuf_export(NULL, &ops_null, PAGE_SIZE, O_RDWR | O_CLOEXEC | flags);
 		ops_watch_end();
 		arg->allocations += ops_allocations;
 		arg->failed |= ops_failed;
@@ -207,22 +208,32 @@ static int ops_alloc_attach(struct dmabuf_test_alloc *arg, struct dmabuf *dmabuf
 	return 0;
 }
 
+/* A map and its unmap, with another pair inside if @second. */
+static int ops_alloc_map_once(struct dmabuf_attachment *attachment, bool second)
+{
+	struct sg_table *sgt = dmabuf_map_attachment(attachment, DMA_BIDIRECTIONAL);
+	int ret = 0;
+
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+	if (second)
+		ret = ops_alloc_map_once(attachment, false);
+	dmabuf_unmap_attachment(attachment, sgt);
+	return ret;
+}
+
 static int ops_alloc_map(struct dmabuf_test_alloc *arg, struct dmabuf_attachment *attachment)
 {
-	struct sg_table *sgt = NULL;
+	int ret = 0;
 	u32 i;
 
 	ops_watch_begin(arg->fail);
-	for (i = 0; i < arg->times; i++) {
-		sgt = dmabuf_map_attachment(attachment, DMA_BIDIRECTIONAL);
-		if (IS_ERR(sgt))
-			break;
-		dmabuf_unmap_attachment(attachment, sgt);
-	}
+	for (i = 0; i < arg->times && !ret; i++)
+		ret = ops_alloc_map_once(attachment, arg->op == DMABUF_TEST_OP_SECOND_MAP);
 	ops_watch_end();
 	arg->allocations += ops_allocations;
 	arg->failed |= ops_failed;
-	return PTR_ERR_OR_ZERO(sgt);
+	return ret;
 }
 
 /* While another attachment has the buffer mapped, if that is asked for. */
@@ -251,25 +262,14 @@ static int ops_alloc_beside(struct dmabuf_test_alloc *arg, struct dmabuf *dmabuf
 static int ops_alloc_attached(struct dmabuf_test_alloc *arg, struct dmabuf *dmabuf)
 {
 	struct dmabuf_attachment *attachment = dmabuf_attach(dmabuf, &ops_pdevs[0]->dev);
-	struct sg_table *first = NULL;
 	int ret = 0;
 
 	if (IS_ERR(attachment))
 		return PTR_ERR(attachment);
 	if (arg->flags & DMABUF_TEST_LAYER)
 		ret = ops_null_take_storage(attachment);
-	if (ret)
-		goto out;
-	if (arg->op == DMABUF_TEST_OP_SECOND_MAP)
-		first = dmabuf_map_attachment(attachment, DMA_TO_DEVICE);
-	if (IS_ERR(first)) {
-		ret = PTR_ERR(first);
-		goto out;
-	}
-	ret = ops_alloc_beside(arg, dmabuf, attachment);
-	if (first)
-		dmabuf_unmap_attachment(attachment, first);
-out:
+	if (!ret)
+		ret = ops_alloc_beside(arg, dmabuf, attachment);
 	dmabuf_detach(dmabuf, attachment);
 	return ret;
 }
@@ -303,7 +303,7 @@ int ops_ucmd_alloc(struct dmabuf_ucmd *ucmd)
 	    arg->op != DMABUF_TEST_OP_MAP && arg->op != DMABUF_TEST_OP_SECOND_MAP)
 		return -EINVAL;
 	if (!arg->times || arg->times > OPS_MAX_TIMES ||
-	    arg->flags & ~(DMABUF_TEST_LAYER | DMABUF_TEST_MAPPED))
+	    arg->flags & ~(DMABUF_TEST_LAYER | DMABUF_TEST_MAPPED | DMABUF_TEST_NATIVE))
 		return -EINVAL;
 	arg->allocations = 0;
 	arg->failed = 0;

@@ -324,6 +324,20 @@ int ops_ucmd_drop(struct dmabuf_ucmd *ucmd)
 	return 0;
 }
 
+int ops_ucmd_identify(struct dmabuf_ucmd *ucmd)
+{
+	struct dmabuf_test_identify *arg = ucmd->arg;
+	struct dmabuf *dmabuf = dmabuf_get(arg->fd);
+
+	arg->ret = PTR_ERR_OR_ZERO(dmabuf);
+	if (!arg->ret) {
+		arg->id = dmabuf->id;
+		arg->kernel = !!dmabuf->kernel;
+		dmabuf_put(dmabuf);
+	}
+	return dmabuf_ucmd_respond(ucmd);
+}
+
 void ops_importer_close(struct ops_file *ops)
 {
 	struct ops_attachment *attachment;

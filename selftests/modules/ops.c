@@ -26,6 +26,7 @@ static const struct dmabuf_ucmd_entry ops_ucmds[] = {
 	DMABUF_UCMD(DMABUF_TEST_TOUCH, ops_ucmd_touch, struct dmabuf_test_touch, equal),
 	DMABUF_UCMD(DMABUF_TEST_HOLD, ops_ucmd_hold, struct dmabuf_test_hold, ret),
 	DMABUF_UCMD(DMABUF_TEST_DROP, ops_ucmd_drop, struct dmabuf_test_hold, ret),
+	DMABUF_UCMD(DMABUF_TEST_IDENTIFY, ops_ucmd_identify, struct dmabuf_test_identify, id),
 	DMABUF_UCMD(DMABUF_TEST_ALLOC, ops_ucmd_alloc, struct dmabuf_test_alloc, flags),
 	DMABUF_UCMD(DMABUF_TEST_COST, ops_ucmd_cost, struct dmabuf_test_cost, reserved),
 	DMABUF_UCMD(DMABUF_TEST_FDS, ops_ucmd_fds, struct dmabuf_test_live, ns),

@@ -54,6 +54,7 @@ int ops_ucmd_unmap(struct dmabuf_ucmd *ucmd);
 int ops_ucmd_touch(struct dmabuf_ucmd *ucmd);
 int ops_ucmd_hold(struct dmabuf_ucmd *ucmd);
 int ops_ucmd_drop(struct dmabuf_ucmd *ucmd);
+int ops_ucmd_identify(struct dmabuf_ucmd *ucmd);
 void ops_importer_close(struct ops_file *ops);
 
 /* ops-null.c */

@@ -363,6 +363,22 @@ struct dmabuf_test_hold {
 	__s32 ret;
 };
 
+/**
+ * struct dmabuf_test_identify - DMABUF_TEST_IDENTIFY: which buffer is behind an fd
+ * @argsz: in: sizeof(struct dmabuf_test_identify)
+ * @fd: in: a buffer of any exporter
+ * @ret: out: 0 or the errno of dmabuf_get()
+ * @kernel: out: 1 if its file is a dma-buf of the kernel's
+ * @id: out: as in debugfs
+ */
+struct dmabuf_test_identify {
+	__u32 argsz;
+	__s32 fd;
+	__s32 ret;
+	__u32 kernel;
+	__u64 id;
+};
+
 /* What DMABUF_TEST_ALLOC and DMABUF_TEST_COST do. */
 enum dmabuf_test_op {
 	DMABUF_TEST_OP_EXPORT,
@@ -378,23 +394,25 @@ enum dmabuf_test_op {
 /*
  * Flags of DMABUF_TEST_ALLOC and DMABUF_TEST_COST: LAYER: the exporter is on the
  * placement layer, and its storage has been taken before; MAPPED: of ALLOC with
- * LAYER: another attachment has the buffer mapped all the time.
+ * LAYER: another attachment has the buffer mapped all the time; NATIVE: of ALLOC: the
+ * buffer's file is native.
  */
 #define DMABUF_TEST_LAYER 1
 #define DMABUF_TEST_MAPPED 2
+#define DMABUF_TEST_NATIVE 4
 
 /**
  * struct dmabuf_test_alloc - DMABUF_TEST_ALLOC: watch memory allocations of a call
  * @argsz: in: sizeof(struct dmabuf_test_alloc)
  * @op: in: OP_EXPORT, OP_ATTACH, OP_MAP (map and unmap, one outstanding) or
- *	OP_SECOND_MAP (the same while another mapping is outstanding)
+ *	OP_SECOND_MAP (the same, with another map and unmap in between)
  * @times: in: how often, up to 100000
  * @fail: in: let the nth allocation fail, from 1; 0: none
  * @ret: out: 0, or the errno of the first call that failed; -ENOMEM for a NULL
  *	of dmabuf_export()
  * @allocations: out: by the current task inside the calls
  * @failed: out: 1 if an allocation was made to fail
- * @flags: in: 0, DMABUF_TEST_LAYER, DMABUF_TEST_MAPPED
+ * @flags: in: 0, DMABUF_TEST_LAYER, DMABUF_TEST_MAPPED, DMABUF_TEST_NATIVE
  */
 struct dmabuf_test_alloc {
 	__u32 argsz;
@@ -419,6 +437,7 @@ struct dmabuf_test_alloc {
 #define DMABUF_TEST_HOLD _IO(DMABUF_TEST_IOC, 25)
 #define DMABUF_TEST_DROP _IO(DMABUF_TEST_IOC, 26)
 #define DMABUF_TEST_ALLOC _IO(DMABUF_TEST_IOC, 27)
+#define DMABUF_TEST_IDENTIFY _IO(DMABUF_TEST_IOC, 28)
 
 /* dmabuf-test-ops and dmabuf-test-kernel: what things cost, ours and theirs. */
 
