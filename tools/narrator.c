@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What dmabuf-demo prints: the story of each step, and the reason of a failure.
+ * What the demos print: the story of each step, and the reason of a failure.
  */
 #include "narrator.h"
 
@@ -187,7 +187,8 @@ static void print_failure(const char *what)
 	bool c = narrator.colour_err;
 
 	fflush(stdout);
-	fprintf(stderr, "\n%sdmabuf-demo: FAILED%s", colour(c, RED), colour(c, PLAIN));
+	fprintf(stderr, "\n%s%s: FAILED%s", colour(c, RED), program_invocation_short_name,
+		colour(c, PLAIN));
 	if (narrator.title && *narrator.step)
 		fprintf(stderr, " in step%s %s (%s)", strchr(narrator.step, ' ') ? "s" : "",
 			narrator.step, narrator.title);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What dmabuf-demo prints: the story of each step, and the reason of a failure.
+ * What the demos print: the story of each step, and the reason of a failure.
  */
 #ifndef _TOOLS_NARRATOR_H
 #define _TOOLS_NARRATOR_H
