@@ -36,6 +36,7 @@
 #define _DMABUF_CORE_INTERNAL_H
 
 #include <linux/completion.h>
+#include <linux/device.h>
 #include <linux/err.h>
 #include <linux/instruction_pointer.h>
 #include <linux/kconfig.h>
@@ -93,6 +94,12 @@ extern const struct dmabuf_ops dmabuf_wrapper_ops;
 static inline bool dmabuf_is_wrapper(const struct dmabuf *dmabuf)
 {
 	return IS_ENABLED(CONFIG_DMA_SHARED_BUFFER) && dmabuf->ops == &dmabuf_wrapper_ops;
+}
+
+/* Who asks for a turn: a device, or, without an attachment, a vmap. */
+static inline const char *dmabuf_asker_name(const struct dmabuf_attachment *attachment)
+{
+	return attachment ? dev_name(attachment->dev) : "vmap";
 }
 
 static inline const char *dmabuf_exporter_name(const struct dmabuf *dmabuf)

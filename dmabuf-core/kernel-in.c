@@ -70,7 +70,12 @@ struct dmabuf_wrapper_mapping {
 	enum dma_data_direction direction;
 };
 
+/**
+ * struct dmabuf_wrapper_bucket - wrappers whose dma-bufs have the same hash
+ * @wrappers: of &dmabuf_wrapper.node
+ */
 static struct dmabuf_wrapper_bucket {
+	/** @lock: guards @wrappers */
 	spinlock_t lock;
 	struct hlist_head wrappers;
 } dmabuf_wrappers[1 << DMABUF_WRAPPER_BITS];
@@ -259,7 +264,8 @@ static struct dmabuf *wrapper_create(struct dma_buf *kernel)
 	if (!wrapper)
 		return NULL;
 	wrapper->kernel = kernel;
-	dmabuf = dmabuf_create(wrapper, &dmabuf_wrapper_ops, kernel->size, O_RDWR | O_CLOEXEC, kernel);
+	dmabuf = dmabuf_create(wrapper, &dmabuf_wrapper_ops, kernel->size, O_RDWR | O_CLOEXEC,
+			       kernel);
 	if (!dmabuf) {
 		kfree(wrapper);
 		return NULL;

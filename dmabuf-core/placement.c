@@ -102,7 +102,7 @@ static void dmabuf_placement_refuse(struct dmabuf *dmabuf, struct dmabuf_attachm
 				    const char *why)
 {
 	struct dmabuf_placement_reason *refusal = &dmabuf->placement->info.refusal;
-	const char *device = attachment ? dev_name(attachment->dev) : "vmap";
+	const char *device = dmabuf_asker_name(attachment);
 
 	spin_lock(&dmabuf->lock);
 	refusal->error = error;
@@ -185,7 +185,8 @@ int dmabuf_placement_admit(struct dmabuf_attachment *attachment, u32 *seen)
 		return -EOPNOTSUPP;
 	}
 	if (fixed) {
-		dmabuf_placement_refuse(dmabuf, attachment, "attach to", -EBUSY, &here, "it may not move");
+		dmabuf_placement_refuse(dmabuf, attachment, "attach to", -EBUSY, &here,
+					"it may not move");
 		return -EBUSY;
 	}
 	return 0;

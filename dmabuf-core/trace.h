@@ -20,8 +20,6 @@
 
 #include "internal.h"
 
-#define dmabuf_trace_device(attachment) ((attachment) ? dev_name((attachment)->dev) : "vmap")
-
 DECLARE_EVENT_CLASS(dmabuf_buffer,
 	TP_PROTO(const struct dmabuf *dmabuf),
 	TP_ARGS(dmabuf),
@@ -165,7 +163,7 @@ TRACE_EVENT(dmabuf_placement_wait,
 		__field(int, direction)
 		__field(u32, readers)
 		__field(u32, writers)
-		__string(device, dmabuf_trace_device(attachment))
+		__string(device, dmabuf_asker_name(attachment))
 	),
 	TP_fast_assign(
 		__entry->id = dmabuf->id;
@@ -173,7 +171,7 @@ TRACE_EVENT(dmabuf_placement_wait,
 		__entry->direction = direction;
 		__entry->readers = readers;
 		__entry->writers = writers;
-		dmabuf_assign_str(device, dmabuf_trace_device(attachment));
+		dmabuf_assign_str(device, dmabuf_asker_name(attachment));
 	),
 	TP_printk("buffer=%llu attachment=%u device=%s direction=%s readers=%u writers=%u",
 		  __entry->id, __entry->attachment, __get_str(device),
@@ -212,7 +210,7 @@ DECLARE_EVENT_CLASS(dmabuf_placement_miss,
 		__field(int, constraint)
 		__field(u64, allowed)
 		__field(u64, actual)
-		__string(device, dmabuf_trace_device(attachment))
+		__string(device, dmabuf_asker_name(attachment))
 	),
 	TP_fast_assign(
 		__entry->id = dmabuf->id;
@@ -221,7 +219,7 @@ DECLARE_EVENT_CLASS(dmabuf_placement_miss,
 		__entry->constraint = miss->which;
 		__entry->allowed = miss->allowed;
 		__entry->actual = miss->actual;
-		dmabuf_assign_str(device, dmabuf_trace_device(attachment));
+		dmabuf_assign_str(device, dmabuf_asker_name(attachment));
 	),
 	TP_printk("buffer=%llu attachment=%u device=%s error=%d constraint=%s allowed=0x%llx actual=0x%llx",
 		  __entry->id, __entry->attachment, __get_str(device), __entry->error,

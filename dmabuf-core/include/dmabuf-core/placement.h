@@ -114,9 +114,9 @@ struct dmabuf_placement_ops {
 
 	/**
 	 * @zap: optional, for an exporter that lets user space mmap the buffer by
-	 * other means than its fd.  Tears down all its page table entries, so that the next access faults
-	 * and finds the storage by dmabuf_storage_lock().  Called before @move
-	 * with that lock held.
+	 * other means than its fd.  Tears down all the page table entries of those,
+	 * so that the next access faults and finds the storage by
+	 * dmabuf_storage_lock().  Called before @move with that lock held.
 	 */
 	void (*zap)(struct dmabuf *dmabuf);
 
