@@ -11,7 +11,7 @@
  * Frames a second, one for each try: vivid leaves out a number when it is late itself,
  * and a busy host can make it so.  What we lose, we lose each time.
  */
-static const __u32 rates[] = { 10, 4, 1 };
+static const __u32 rates[] = { 10, 4, 4, 2, 2 };
 
 #define TRIES (sizeof(rates) / sizeof(*rates))
 

@@ -169,8 +169,9 @@ static int which_picture(FIXTURE_DATA(output) *self, const void *frame)
 /* proves: R1, R2, F4, M3 */
 TEST_F_TIMEOUT(output, what_is_played_from_our_buffers_arrives_unchanged, 600)
 {
-	unsigned int i, played = 0, seen[BUFFERS] = {};
+	unsigned int i, played = 0, early = 0, seen[BUFFERS] = {};
 	__u32 index, sequence;
+	bool started = false;
 	int which;
 
 	for (i = 0; i < BUFFERS; i++) {
@@ -182,8 +183,14 @@ TEST_F_TIMEOUT(output, what_is_played_from_our_buffers_arrives_unchanged, 600)
 	for (i = 0; i < FRAMES; i++) {
 		ASSERT_EQ(0, vivid_dequeue(&self->camera, &index, &sequence));
 		which = which_picture(self, self->windows[index]);
-		ASSERT_LE(0, which) TH_LOG("frame %u is none of the pictures", i);
-		seen[which]++;
+		/* Before the first picture is on the cable the camera shows its own. */
+		if (which < 0 && !started && ++early < FRAMES)
+			i--;
+		else
+			started = true;
+		ASSERT_TRUE(!started || which >= 0) TH_LOG("frame %u is none of the pictures", i);
+		if (which >= 0)
+			seen[which]++;
 		memset(self->windows[index], 0x5a, PICTURE_BYTES);
 		ASSERT_EQ(0, vivid_queue(&self->camera, index, self->captured[index]));
 		ASSERT_EQ(0, play_on(self, &played));
