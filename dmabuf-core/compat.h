@@ -8,10 +8,16 @@
 
 #include <linux/device.h>
 #include <linux/export.h>
+#include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error "dmabuf-core needs Linux 5.10 or later"
+#endif
 
 /*
  * The namespace of a symbol became a string literal in 6.13.
@@ -34,6 +40,17 @@
 #endif
 
 /*
+ * A macro as the name of a namespace is not expanded by 5.10, and is by 6.1.
+ * Remove when the floor is 6.1 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#undef EXPORT_SYMBOL_NS_GPL
+#define EXPORT_SYMBOL_NS_GPL(sym, ns) __EXPORT_SYMBOL(sym, "_gpl", __stringify(ns))
+#undef MODULE_IMPORT_NS
+#define MODULE_IMPORT_NS(ns) MODULE_INFO(import_ns, __stringify(ns))
+#endif
+
+/*
  * Since 6.2 these calls take the reservation lock; before, nobody had to have it.
  * Remove when the floor is 6.2 or later.
  */
@@ -42,6 +59,14 @@
 #define dma_buf_unmap_attachment_unlocked dma_buf_unmap_attachment
 #define dma_buf_vmap_unlocked dma_buf_vmap
 #define dma_buf_vunmap_unlocked dma_buf_vunmap
+#endif
+
+/*
+ * The op that tells an importer of a move has this name since 7.1.
+ * Remove when the floor is 7.1 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#define invalidate_mappings move_notify
 #endif
 
 /*
@@ -54,6 +79,14 @@
 #else
 #define dmabuf_resv_wait(resv, interruptible, timeout) \
 	dma_resv_wait_timeout(resv, true, interruptible, timeout)
+#endif
+
+/*
+ * That call has this name since 5.14.
+ * Remove when the floor is 5.14 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+#define dma_resv_wait_timeout dma_resv_wait_timeout_rcu
 #endif
 
 /*
@@ -121,5 +154,184 @@ static inline void dmabuf_device_set_coherent(struct device *dev)
 	dev->dma_coherent = true;
 #endif
 }
+
+/*
+ * The address that a vmap gives is a struct iosys_map since 5.18, from 5.11 a struct
+ * dma_buf_map of the same layout, and before a pointer.  So that no driver needs all of
+ * them, it is the first one always.
+ * Remove when the floor is 5.18 or later: include linux/iosys-map.h at each use.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
+#include <linux/iosys-map.h>
+#else
+struct iosys_map {
+	union {
+		void __iomem *vaddr_iomem;
+		void *vaddr;
+	};
+	bool is_iomem;
+};
+#endif
+
+/*
+ * What is done with a struct iosys_map; none is of I/O memory then.
+ * Remove when the floor is 5.18 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+#define iosys_map_set_vaddr(map, address) \
+	(*(map) = (struct iosys_map){ .vaddr = (address) })
+#define iosys_map_clear(map) iosys_map_set_vaddr(map, NULL)
+#define iosys_map_is_null(map) (!(map)->vaddr)
+#define iosys_map_memcpy_to(map, offset, from, bytes) \
+	memcpy((map)->vaddr + (offset), from, bytes)
+#define iosys_map_memcpy_from(to, map, offset, bytes) \
+	memcpy(to, (map)->vaddr + (offset), bytes)
+#endif
+
+/*
+ * A vmap of the kernel's dma-buf: why there is no address is not told before 5.11.
+ * Remove when the floor is 5.11 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0) && defined(__DMA_BUF_H__)
+static inline int dmabuf_compat_vmap(struct dma_buf *kernel, struct iosys_map *map)
+{
+	iosys_map_set_vaddr(map, dma_buf_vmap(kernel));
+	return map->vaddr ? 0 : kernel->ops->vmap ? -ENOMEM : -EINVAL;
+}
+
+#define dma_buf_vmap dmabuf_compat_vmap
+#define dma_buf_vunmap(kernel, map) dma_buf_vunmap(kernel, (map)->vaddr)
+#endif
+
+/*
+ * The same from 5.11 on, with the type of then.
+ * Remove when the floor is 5.18 or later.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0) && \
+	LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+#define dma_buf_vmap(kernel, map) dma_buf_vmap(kernel, (struct dma_buf_map *)(map))
+#define dma_buf_vunmap(kernel, map) dma_buf_vunmap(kernel, (struct dma_buf_map *)(map))
+#endif
+
+/*
+ * The ops of a vmap, with these types.
+ * Remove when the floor is 5.18 or later: use the ops themselves.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
+#define DMABUF_VMAP_OPS(vmap, vunmap)
+#define DMABUF_VMAP_OP(op) op
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0)
+#define DMABUF_VMAP_OPS(vmap, vunmap) \
+	static int vmap##_compat(struct dma_buf *kernel, struct dma_buf_map *map) \
+	{ return vmap(kernel, (struct iosys_map *)map); } \
+	static void vunmap##_compat(struct dma_buf *kernel, struct dma_buf_map *map) \
+	{ vunmap(kernel, (struct iosys_map *)map); }
+#define DMABUF_VMAP_OP(op) op##_compat
+#else
+#define DMABUF_VMAP_OPS(vmap, vunmap) \
+	static void *vmap##_compat(struct dma_buf *kernel) \
+	{ struct iosys_map map; return vmap(kernel, &map) ? NULL : map.vaddr; } \
+	static void vunmap##_compat(struct dma_buf *kernel, void *address) \
+	{ struct iosys_map map = { .vaddr = address }; vunmap(kernel, &map); }
+#define DMABUF_VMAP_OP(op) op##_compat
+#endif
+
+/*
+ * A VMA's file was set by hand before 5.11.
+ * Remove when the floor is 5.11 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+static inline void vma_set_file(struct vm_area_struct *vma, struct file *file)
+{
+	get_file(file);
+	swap(vma->vm_file, file);
+	fput(file);
+}
+#endif
+
+/*
+ * An address space has a lock against its faults since 5.15.
+ * Remove when the floor is 5.15 or later: write it at its use.
+ */
+static inline void dmabuf_mapping_init_lock(struct address_space *mapping)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 15, 0)
+	init_rwsem(&mapping->invalidate_lock);
+#endif
+}
+
+/*
+ * An address for a page, for a moment in which one must not sleep before 5.11.
+ * Remove when the floor is 5.11 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define kmap_local_page kmap_atomic
+#define kunmap_local kunmap_atomic
+#endif
+
+/*
+ * To copy between pages and to fill them are calls since 5.12.
+ * Remove when the floor is 5.12 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
+#define memcpy_page(to, to_offset, from, from_offset, bytes) ({ \
+	void *_to = kmap_local_page(to), *_from = kmap_local_page(from); \
+	memcpy(_to + (to_offset), _from + (from_offset), bytes); \
+	kunmap_local(_from); \
+	kunmap_local(_to); })
+#define memset_page(page, offset, value, bytes) ({ \
+	void *_page = kmap_local_page(page); \
+	memset(_page + (offset), value, bytes); \
+	kunmap_local(_page); })
+#endif
+
+/*
+ * The device that does a channel's DMA may be another one than its controller since 5.12.
+ * Remove when the floor is 5.12 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
+#define dmaengine_get_dma_device(chan) ((chan)->device->dev)
+#endif
+
+/*
+ * Whether all that a device maps is a copy is not told to modules before 5.15: it is
+ * found out after the map.
+ * Remove when the floor is 5.15 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#define is_swiotlb_force_bounce(dev) false
+#endif
+
+/*
+ * Which fences are meant: before 5.19 there is one that excludes, and those that share.
+ * Remove when the floor is 5.19 or later.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0) && defined(_LINUX_RESERVATION_H)
+enum dma_resv_usage { DMA_RESV_USAGE_KERNEL, DMA_RESV_USAGE_WRITE, DMA_RESV_USAGE_READ };
+
+static inline void dma_resv_add_fence(struct dma_resv *resv, struct dma_fence *fence,
+				      enum dma_resv_usage usage)
+{
+	if (usage <= DMA_RESV_USAGE_WRITE)
+		dma_resv_add_excl_fence(resv, fence);
+	else
+		dma_resv_add_shared_fence(resv, fence);
+}
+
+#define dma_resv_reserve_fences dma_resv_reserve_shared
+#endif
+
+/*
+ * With 32 bits, mmap() of a node takes offsets beyond 4 GiB only where its file says so;
+ * since 6.12 its operations do.
+ * Remove when the floor is 6.12 or later: write the flag at its use.
+ */
+#ifdef FOP_UNSIGNED_OFFSET
+#define DMABUF_FOP_UNSIGNED_OFFSET .fop_flags = FOP_UNSIGNED_OFFSET,
+#define dmabuf_file_set_unsigned_offset(file) do { } while (0)
+#else
+#define DMABUF_FOP_UNSIGNED_OFFSET
+#define dmabuf_file_set_unsigned_offset(file) ((file)->f_mode |= FMODE_UNSIGNED_OFFSET)
+#endif
 
 #endif /* _DMABUF_CORE_COMPAT_H */

@@ -7,7 +7,8 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-direction.h>
 #include <linux/err.h>
-#include <linux/iosys-map.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 
 #include "internal.h"
@@ -104,6 +105,7 @@ int dmabuf_mmap_file(struct dmabuf *dmabuf, struct vm_area_struct *vma)
  */
 int dmabuf_mmap(struct dmabuf *dmabuf, struct vm_area_struct *vma, unsigned long pgoff)
 {
+	struct file *file;
 	int ret;
 
 	if (IS_ERR_OR_NULL(dmabuf) || !vma) {
@@ -115,9 +117,15 @@ int dmabuf_mmap(struct dmabuf *dmabuf, struct vm_area_struct *vma, unsigned long
 	ret = dmabuf_mmap_check(dmabuf, vma, pgoff);
 	if (ret)
 		return ret;
+	file = get_file(vma->vm_file);
 	vma_set_file(vma, dmabuf->file);
 	vma->vm_pgoff = pgoff;
-	return dmabuf->ops->mmap(dmabuf, vma);
+	ret = dmabuf->ops->mmap(dmabuf, vma);
+	/* Before 5.11 whoever undoes the VMA puts the file that he gave it. */
+	if (ret)
+		vma_set_file(vma, file);
+	fput(file);
+	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(dmabuf_mmap, DMABUF_NS);
 

@@ -163,7 +163,7 @@ struct file *dmabuf_file_create(struct dmabuf *dmabuf, int mode)
 		if (!dmabuf->mapping)
 			return ERR_PTR(-ENOMEM);
 		address_space_init_once(dmabuf->mapping);
-		init_rwsem(&dmabuf->mapping->invalidate_lock);
+		dmabuf_mapping_init_lock(dmabuf->mapping);
 		mapping_set_gfp_mask(dmabuf->mapping, GFP_KERNEL);
 		dmabuf->mapping->a_ops = &empty_aops;
 	}

@@ -38,8 +38,8 @@
 #include <linux/completion.h>
 #include <linux/device.h>
 #include <linux/err.h>
-#include <linux/instruction_pointer.h>
 #include <linux/kconfig.h>
+#include <linux/kernel.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/module.h>

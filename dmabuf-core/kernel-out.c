@@ -17,7 +17,6 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
-#include <linux/iosys-map.h>
 #include <linux/jiffies.h>
 #include <linux/moduleparam.h>
 #include <linux/scatterlist.h>
@@ -34,7 +33,7 @@ MODULE_PARM_DESC(kernel_wait_ms,
 static char contiguous_devices[256];
 module_param_string(contiguous_devices, contiguous_devices, sizeof(contiguous_devices), 0644);
 MODULE_PARM_DESC(contiguous_devices,
-		 "Devices whose kernel drivers take contiguous buffers only, which they cannot say: names with commas between them, or * for all");
+		 "Devices whose kernel drivers take contiguous buffers only, which they cannot say: names with commas between them, or * for all (default: none)");
 
 /**
  * dmabuf_kernel_timeout - tell how long one waits for the sake of a kernel importer
@@ -184,6 +183,8 @@ static void kernel_vunmap(struct dma_buf *kernel, struct iosys_map *map)
 	dmabuf_vunmap_for(kernel->priv, map, true);
 }
 
+DMABUF_VMAP_OPS(kernel_vmap, kernel_vunmap)
+
 /*
  * Fences that are still pending belong to drivers that promised to signal them soon.  One
  * that did not is named no more than the kernel can: the storage is freed all the same.
@@ -216,8 +217,8 @@ static const struct dma_buf_ops dmabuf_kernel_ops = {
 
 static const struct dma_buf_ops dmabuf_kernel_vmap_ops = {
 	DMABUF_KERNEL_OPS,
-	.vmap = kernel_vmap,
-	.vunmap = kernel_vunmap,
+	.vmap = DMABUF_VMAP_OP(kernel_vmap),
+	.vunmap = DMABUF_VMAP_OP(kernel_vunmap),
 };
 
 static bool dmabuf_can_vmap(const struct dmabuf *dmabuf)

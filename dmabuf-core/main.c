@@ -39,7 +39,7 @@ static void __exit dmabuf_core_exit(void)
 module_init(dmabuf_core_init);
 module_exit(dmabuf_core_exit);
 
-MODULE_DESCRIPTION("DMA buffer sharing framework");
+MODULE_DESCRIPTION("dmabuf-core: DMA buffer sharing framework");
 MODULE_AUTHOR("dmabuf-core maintainers");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS(DMABUF_KERNEL_NS);

@@ -6,7 +6,6 @@
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/highmem.h>
-#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched.h>

@@ -15,11 +15,11 @@
  */
 #include <linux/err.h>
 #include <linux/highmem.h>
-#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "../dmabuf-core/compat.h"
 #include "internal.h"
 
 /* The kernel has an address for it anyway, if it is one piece and lies low. */

@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
 
+#include "../dmabuf-core/compat.h"
 #include "internal.h"
 
 /* The sync is explicit, see above, and a bounce buffer would be refused anyway. */

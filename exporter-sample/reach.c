@@ -3,15 +3,14 @@
  * What memory a device needs, what it reaches, and how memory is cut into
  * segments for it.
  */
-#include <linux/align.h>
 #include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/device.h>
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
+#include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
-#include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/pfn.h>

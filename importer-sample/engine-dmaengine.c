@@ -22,19 +22,20 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "../dmabuf-core/compat.h"
 #include "engine.h"
 
 static unsigned int dmaengine_channels = 1;
 module_param(dmaengine_channels, uint, 0444);
-MODULE_PARM_DESC(dmaengine_channels, "channels to take (default 1, 0: none)");
+MODULE_PARM_DESC(dmaengine_channels, "Channels of DMA controllers to take (default 1, 0: none)");
 
 static char *dmaengine_name;
 module_param(dmaengine_name, charp, 0444);
-MODULE_PARM_DESC(dmaengine_name, "take only channels whose name starts so, as \"dma0\" (default: any)");
+MODULE_PARM_DESC(dmaengine_name, "Take only channels whose name starts so, as \"dma0\" (default: any)");
 
 static unsigned int dmaengine_align = 1;
 module_param(dmaengine_align, uint, 0444);
-MODULE_PARM_DESC(dmaengine_align, "bytes, a power of two: transfers must be multiples of it where the controller's driver does not say so (default 1; QEMU's bcm2835: 4)");
+MODULE_PARM_DESC(dmaengine_align, "What offset and length of a transfer must be multiples of where the controller's driver does not say so, bytes, a power of two (default 1; QEMU's bcm2835: 4)");
 
 /**
  * struct channel - one channel taken

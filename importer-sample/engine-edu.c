@@ -56,7 +56,7 @@
 
 static unsigned int edu_dma_bits[EDU_PARAMS];
 module_param_array(edu_dma_bits, uint, NULL, 0444);
-MODULE_PARM_DESC(edu_dma_bits, "address bits that edu0, edu1, ... can put on the bus; the device cannot tell (default 28 each)");
+MODULE_PARM_DESC(edu_dma_bits, "Address bits that edu0, edu1, ... can put on the bus, which the device cannot tell (default 28 each)");
 
 /**
  * struct edu - one device

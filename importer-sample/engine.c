@@ -20,7 +20,7 @@
 
 static unsigned int timeout_ms = 5000;
 module_param(timeout_ms, uint, 0644);
-MODULE_PARM_DESC(timeout_ms, "milliseconds that a device gets for one run (default 5000)");
+MODULE_PARM_DESC(timeout_ms, "How long a device gets for one run, ms (default 5000)");
 
 /* Guards the list and the order in it, see engine_before(). */
 static DEFINE_MUTEX(engines_lock);

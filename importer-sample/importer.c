@@ -11,8 +11,8 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/jiffies.h>
+#include <linux/kernel.h>
 #include <linux/list.h>
-#include <linux/math.h>
 #include <linux/minmax.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -28,7 +28,7 @@
 
 static unsigned int max_handles = 4096;
 module_param(max_handles, uint, 0644);
-MODULE_PARM_DESC(max_handles, "attachments, and mappings, that one open file can have (default 4096)");
+MODULE_PARM_DESC(max_handles, "Most attachments, and most mappings, that one open file can have (default 4096, at most 65535)");
 
 static_assert((int)DMABUF_IMPORTER_BIDIRECTIONAL == (int)DMA_BIDIRECTIONAL);
 static_assert((int)DMABUF_IMPORTER_TO_DEVICE == (int)DMA_TO_DEVICE);
@@ -574,7 +574,7 @@ static void __exit importer_exit(void)
 }
 module_exit(importer_exit);
 
-MODULE_DESCRIPTION("Sample importer of shared DMA buffers");
+MODULE_DESCRIPTION("dmabuf-core: sample importer");
 MODULE_AUTHOR("dmabuf-core maintainers");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS(DMABUF_NS);

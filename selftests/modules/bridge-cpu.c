@@ -3,7 +3,6 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
-#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "../../dmabuf-core/compat.h"
 #include "bridge.h"
 
 /**

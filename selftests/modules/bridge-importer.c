@@ -73,12 +73,12 @@ int bridge_ucmd_device(struct dmabuf_ucmd *ucmd)
 }
 
 /* Its exporter never says that a buffer moves: it keeps what is mapped in place. */
-static void bridge_move_notify(struct dma_buf_attachment *attach)
+static void bridge_invalidate_mappings(struct dma_buf_attachment *attach)
 {
 }
 
 static const struct dma_buf_attach_ops bridge_dynamic_ops = {
-	.move_notify = bridge_move_notify,
+	.invalidate_mappings = bridge_invalidate_mappings,
 };
 
 static int bridge_attach(struct bridge_attachment *attachment, int fd, struct device *dev,

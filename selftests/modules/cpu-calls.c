@@ -4,11 +4,11 @@
  * vmap, vunmap, and mmap behind a node of its own.
  */
 #include <linux/err.h>
-#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "../../dmabuf-core/compat.h"
 #include "cpu.h"
 
 /**

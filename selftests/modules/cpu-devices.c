@@ -123,7 +123,7 @@ static struct page *acc_sg_page(struct scatterlist *sg, size_t at, size_t *in_pa
 
 	*in_page = offset_in_page(from);
 	*bytes = min_t(size_t, PAGE_SIZE - *in_page, sg->length - at);
-	return nth_page(sg_page(sg), from >> PAGE_SHIFT);
+	return pfn_to_page(page_to_pfn(sg_page(sg)) + (from >> PAGE_SHIFT));
 }
 
 /* What the device has written comes to memory. */

@@ -6,13 +6,13 @@
 #include <linux/dma-mapping.h>
 #include <linux/err.h>
 #include <linux/highmem.h>
-#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "../../dmabuf-core/compat.h"
 #include "cpu-record.h"
 
 /* Nobody is left to let an op go on, if the test failed. */

@@ -5,13 +5,13 @@
  */
 #include <linux/err.h>
 #include <linux/fcntl.h>
-#include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/string.h>
 
 #include <dmabuf-core/placement.h>
 
+#include "../../dmabuf-core/compat.h"
 #include "cpu.h"
 
 /* Ops that are never called: no buffer with them comes about. */

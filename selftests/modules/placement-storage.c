@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "../../dmabuf-core/compat.h"
 #include "placement.h"
 
 /* Highest addresses, as the storage claims them. */
