@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/pfn.h>
+#include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -95,7 +96,7 @@ bool dmabuf_backing_ever_contiguous(size_t bytes, u32 requested, u32 align)
 
 	down_read(&dmabuf_sample.device_lock);
 	cma = dmabuf_sample.has_region ? bytes <= dmabuf_sample.region_bytes :
-					 IS_ENABLED(CONFIG_DMA_CMA);
+					 dmabuf_sample.has_cma;
 	up_read(&dmabuf_sample.device_lock);
 	/* CMA promises no alignment beyond that of a block. */
 	return cma && align <= BLOCK_MAX;
@@ -120,7 +121,7 @@ void dmabuf_backing_log_failure(const char *pool, u64 bytes, u64 bytes_free, u64
 
 static u64 cma_free(void)
 {
-	if (!IS_ENABLED(CONFIG_DMA_CMA))
+	if (!dmabuf_sample.has_cma)
 		return dmabuf_search_available();
 	return (u64)global_zone_page_state(NR_FREE_CMA_PAGES) << PAGE_SHIFT;
 }
@@ -128,6 +129,46 @@ static u64 cma_free(void)
 static u64 backing_bytes(const struct dmabuf_backing *backing)
 {
 	return (u64)backing->nr_pages << PAGE_SHIFT;
+}
+
+/*
+ * As dma_alloc_pages(), which gives no highmem.  CMA lies there on machines of 32 bits
+ * with much memory.  The other way is not zeroed, and has a cookie to free it by.
+ */
+static struct page *alloc_dma(struct dmabuf_backing *backing, struct device *dev)
+{
+	struct sg_table sgt;
+	struct page *page;
+
+	if (!IS_ENABLED(CONFIG_HIGHMEM))
+		return dma_alloc_pages(dev, backing_bytes(backing), &backing->dma_handle,
+				       DMA_TO_DEVICE, DMABUF_BACKING_GFP);
+
+	backing->cookie = dma_alloc_attrs(dev, backing_bytes(backing), &backing->dma_handle,
+					  DMABUF_BACKING_GFP, DMA_ATTR_NO_KERNEL_MAPPING);
+	if (!backing->cookie)
+		return NULL;
+	if (!dma_get_sgtable_attrs(dev, &sgt, backing->cookie, backing->dma_handle,
+				   backing_bytes(backing), DMA_ATTR_NO_KERNEL_MAPPING)) {
+		page = sg_page(sgt.sgl);
+		sg_free_table(&sgt);
+		return page;
+	}
+	dma_free_attrs(dev, backing_bytes(backing), backing->cookie, backing->dma_handle,
+		       DMA_ATTR_NO_KERNEL_MAPPING);
+	backing->cookie = NULL;
+	return NULL;
+}
+
+static void free_dma(struct dmabuf_backing *backing, struct device *dev, struct page *page)
+{
+	if (backing->cookie)
+		dma_free_attrs(dev, backing_bytes(backing), backing->cookie, backing->dma_handle,
+			       DMA_ATTR_NO_KERNEL_MAPPING);
+	else
+		dma_free_pages(dev, backing_bytes(backing), page, backing->dma_handle,
+			       DMA_TO_DEVICE);
+	backing->cookie = NULL;
 }
 
 /*
@@ -143,7 +184,7 @@ static int alloc_cma(struct dmabuf_backing *backing, const struct dmabuf_constra
 {
 	struct device *dev = dmabuf_sample.dev;
 	const char *pool = dmabuf_sample.has_region ? "CMA (own region)" :
-			   IS_ENABLED(CONFIG_DMA_CMA) ? "CMA (system)" : "the DMA API";
+			   dmabuf_sample.has_cma ? "CMA (system)" : "the DMA API";
 	u64 bytes = backing_bytes(backing);
 	struct page *page = NULL;
 	const char *reason;
@@ -151,14 +192,13 @@ static int alloc_cma(struct dmabuf_backing *backing, const struct dmabuf_constra
 	lockdep_assert_held_read(&dmabuf_sample.device_lock);
 	if (dmabuf_sample.has_region && bytes > dmabuf_sample.region_bytes && bytes > BLOCK_MAX)
 		reason = "larger than the region, and than a block of the page allocator";
-	else if (!IS_ENABLED(CONFIG_DMA_CMA) && bytes > BLOCK_MAX)
-		reason = "this kernel has no CMA, and a block of the page allocator is smaller";
+	else if (!dmabuf_sample.has_cma && bytes > BLOCK_MAX)
+		reason = "there is no CMA, and a block of the page allocator is smaller";
 	else
 		reason = "no free piece is as long, neither there nor in the page allocator";
 
-	if (IS_ENABLED(CONFIG_DMA_CMA) || bytes <= BLOCK_MAX)
-		page = dma_alloc_pages(dev, bytes, &backing->dma_handle, DMA_TO_DEVICE,
-				       DMABUF_BACKING_GFP);
+	if (dmabuf_sample.has_cma || bytes <= BLOCK_MAX)
+		page = alloc_dma(backing, dev);
 	if (!page) {
 		dmabuf_backing_log_failure(pool, bytes, cma_free(), needs->dma_mask, reason);
 		return -ENOMEM;
@@ -166,7 +206,7 @@ static int alloc_cma(struct dmabuf_backing *backing, const struct dmabuf_constra
 	if (!dmabuf_search_serves(page, bytes, needs)) {
 		phys_addr_t phys = page_to_phys(page);
 
-		dma_free_pages(dev, bytes, page, backing->dma_handle, DMA_TO_DEVICE);
+		free_dma(backing, dev, page);
 		pr_debug("%s gives memory at %pa, which does not serve mask 0x%llx, boundary 0x%llx, alignment %u: taking contiguous pages\n",
 			 pool, &phys, needs->dma_mask, needs->seg_boundary, needs->align);
 		return -ERANGE;
@@ -227,12 +267,13 @@ static int alloc_scattered(struct dmabuf_backing *backing, const struct dmabuf_c
 	return ret;
 }
 
-/* What comes from the DMA API is clear, and so is all if the kernel is told to clear all. */
+/* What dma_alloc_pages() gives is clear, and so is all if the kernel is told to clear all. */
 static void clear(struct dmabuf_backing *backing)
 {
 	unsigned long i;
 
-	if (backing->dev || want_init_on_alloc(0) || want_init_on_free())
+	if ((backing->dev && !backing->cookie) || want_init_on_alloc(0) ||
+	    want_init_on_free())
 		return;
 	for (i = 0; i < backing->nr_pages; i++) {
 		clear_highpage(pfn_to_page(dmabuf_backing_pfn(backing, i)));
@@ -290,7 +331,7 @@ static const char *storage_kind(const struct dmabuf_backing *backing)
 	if (dmabuf_sample.has_region)
 		return PFN_PHYS(backing->first_pfn) - dmabuf_sample.region_base <
 			dmabuf_sample.region_bytes ? "CMA (own region)" : "DMA API pages";
-	return IS_ENABLED(CONFIG_DMA_CMA) && backing->nr_pages > 1 ? "CMA (system)" :
+	return dmabuf_sample.has_cma && backing->nr_pages > 1 ? "CMA (system)" :
 								     "DMA API pages";
 }
 
@@ -316,7 +357,7 @@ static int alloc_kind(struct dmabuf_backing *backing, u32 requested,
 		      const struct dmabuf_constraints *needs)
 {
 	/* Is there CMA at all, other than the page allocator in disguise? */
-	bool cma = dmabuf_sample.has_region || IS_ENABLED(CONFIG_DMA_CMA);
+	bool cma = dmabuf_sample.has_region || dmabuf_sample.has_cma;
 	int ret;
 
 	switch (requested) {
@@ -418,9 +459,7 @@ void dmabuf_backing_free(struct dmabuf_backing *backing)
 
 	WARN_ON(!list_empty(&backing->mappings) || backing->vmaps);
 	if (backing->dev) {
-		dma_free_pages(backing->dev, backing_bytes(backing),
-			       pfn_to_page(backing->first_pfn), backing->dma_handle,
-			       DMA_TO_DEVICE);
+		free_dma(backing, backing->dev, pfn_to_page(backing->first_pfn));
 		atomic_dec(&dmabuf_sample.region_users);
 		put_device(backing->dev);
 	} else {

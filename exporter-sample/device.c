@@ -13,6 +13,7 @@
 #include <linux/of.h>
 #include <linux/of_reserved_mem.h>
 #include <linux/platform_device.h>
+#include <linux/vmstat.h>
 
 #include "internal.h"
 
@@ -115,6 +116,8 @@ static int sample_probe(struct platform_device *pdev)
 		ret = -EBUSY;
 	} else {
 		region_init(dev);
+		dmabuf_sample.has_cma = IS_ENABLED(CONFIG_DMA_CMA) &&
+					global_zone_page_state(NR_FREE_CMA_PAGES);
 		/* All is set up: memory may be taken. */
 		dmabuf_sample.dev = dev;
 	}

@@ -75,6 +75,8 @@ struct vm_area_struct;
  * @device_lock: guards all down to @region_bytes.  Held for reading while memory
  *	is taken, so that the device does not go away meanwhile.
  * @dev: the exporter's device; NULL before it is probed and after its removal
+ * @has_cma: there is CMA, which a kernel may have in its configuration only, with
+ *	an area of no size
  * @has_region: @dev has a memory region of its own
  * @region_base: first byte of that
  * @region_bytes: its length
@@ -91,6 +93,7 @@ struct vm_area_struct;
 struct dmabuf_sample {
 	struct rw_semaphore device_lock;
 	struct device *dev;
+	bool has_cma;
 	bool has_region;
 	phys_addr_t region_base;
 	phys_addr_t region_bytes;
@@ -138,8 +141,9 @@ struct dmabuf_sample_file {
  * @kind: enum dmabuf_exporter_backing, not AUTO; immutable
  * @pages: one entry a page, or NULL if all pages follow @first_pfn; immutable
  * @first_pfn: of contiguous memory; immutable
- * @dev: whose dma_alloc_pages() it came from, referenced, or NULL; immutable
- * @dma_handle: as dma_alloc_pages() returned it; immutable
+ * @dev: whose DMA API it came from, referenced, or NULL; immutable
+ * @dma_handle: as the DMA API returned it; immutable
+ * @cookie: as dma_alloc_attrs() returned it, or NULL: from dma_alloc_pages(); immutable
  * @mappings: of &dmabuf_backing_mapping.node
  * @address: the kernel's, of all of it, while @vmaps is not 0
  * @vmaps: how many have asked for @address
@@ -153,6 +157,7 @@ struct dmabuf_backing {
 	unsigned long first_pfn;
 	struct device *dev;
 	dma_addr_t dma_handle;
+	void *cookie;
 	/**
 	 * @lock: guards @mappings, @address, @vmaps and &dmabuf_backing_mapping.users.
 	 * Kernel importers may hold the reservation lock of the dma-buf outside of it.
