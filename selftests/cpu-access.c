@@ -315,7 +315,7 @@ TEST_F(access, devices_may_come_and_go_while_threads_sync)
 	}
 	for (i = 0; i < 2; i++)
 		EXPECT_TRUE(HOLDS_SOON(atomic_load(&syncers[i].syncs)));
-	for (i = 0; i < scaled(500); i++) {
+	for (i = 0; i < scaled(200); i++) {
 		n = i % DMABUF_TEST_CPU_DEVICES;
 		mapping = device_map(self->node, self->fd, n, BOTH_WAYS);
 		ASSERT_LT(0, mapping);

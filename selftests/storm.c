@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Ten thousand moves, asked for at random, while devices and the CPU write:
- * nothing that was stored is lost.
+ * nothing that was stored is lost.  Environment: DMABUF_TEST_MOVES, how many
+ * instead.
  *
  * Each page of a buffer has a record of each writer: of every importer's, which
  * goes through the engine, and of the CPU's.  A record is a ring of bytes, and
@@ -520,11 +521,13 @@ FIXTURE_TEARDOWN(storm)
 /* proves: M2, M3, N2, N3, N4 */
 TEST_F_TIMEOUT(storm, of_moves_loses_nothing_that_devices_or_the_cpu_stored, 1000)
 {
+	const char *given = getenv("DMABUF_TEST_MOVES");
 	struct storm *storm = &self->storm;
 	pthread_t threads[OWNERS];
 	int i;
 
-	storm->target = scaled(MOVES);
+	storm->target = given ? strtoull(given, NULL, 0) : scaled(MOVES);
+	ASSERT_LT(0, storm->target);
 	/* Far more than it takes; who does not move shall not keep us here. */
 	storm->limit = 50 * storm->target;
 	for (i = 0; i < OWNERS; i++)

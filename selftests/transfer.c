@@ -649,7 +649,7 @@ TEST_F(volume, threads_transfer_at_once_without_mixing_bytes)
 
 	for (i = 0; i < 4; i++) {
 		writers[i] = (struct writer) {
-			self->importer, self->mapping, i * 200001, 200001, scaled(60), 0,
+			self->importer, self->mapping, i * 200001, 200001, scaled(20), 0,
 		};
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, write_and_check, &writers[i]));
 	}

@@ -112,7 +112,7 @@ static void ops_probe_after(struct kprobe *kprobe, struct pt_regs *regs, unsigne
 
 NOKPROBE_SYMBOL(ops_probe_after);
 
-static void ops_probes_remove(void)
+void ops_probes_remove(void)
 {
 	struct kprobe *kprobes[ARRAY_SIZE(ops_probes)];
 	int i, n = 0;
@@ -125,12 +125,18 @@ static void ops_probes_remove(void)
 	unregister_kprobes(kprobes, n);
 }
 
-/* -ENOENT is for what this kernel does not have; there is always one of each kind. */
+/*
+ * Once added they stay until the module goes: each of them waits for a grace period.  -ENOENT is
+ * for what this kernel does not have; there is always one of each kind.
+ */
 static int ops_probes_add(void)
 {
+	static bool added;
 	int can_fail = 0;
 	int i, ret;
 
+	if (added)
+		return 0;
 	for (i = 0; i < ARRAY_SIZE(ops_probes); i++) {
 		struct ops_probe *probe = &ops_probes[i];
 
@@ -149,7 +155,8 @@ static int ops_probes_add(void)
 		probe->registered = true;
 		can_fail += probe->may_fail;
 	}
-	if (can_fail >= 3)
+	added = can_fail >= 3;
+	if (added)
 		return 0;
 	ops_probes_remove();
 	return -EOPNOTSUPP;
@@ -310,10 +317,8 @@ int ops_ucmd_alloc(struct dmabuf_ucmd *ucmd)
 
 	mutex_lock(&ops_alloc_lock);
 	ret = ops_probes_add();
-	if (!ret) {
+	if (!ret)
 		arg->ret = ops_alloc_run(arg);
-		ops_probes_remove();
-	}
 	mutex_unlock(&ops_alloc_lock);
 	return ret ?: dmabuf_ucmd_respond(ucmd);
 }

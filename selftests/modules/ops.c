@@ -116,6 +116,7 @@ err_devices:
 static void __exit ops_exit(void)
 {
 	misc_deregister(&ops_misc);
+	ops_probes_remove();
 	ops_unregister_devices(DMABUF_TEST_DEVICES);
 }
 

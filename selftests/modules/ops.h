@@ -69,6 +69,7 @@ void ops_null_close(struct ops_file *ops);
 
 /* ops-alloc.c */
 int ops_ucmd_alloc(struct dmabuf_ucmd *ucmd);
+void ops_probes_remove(void);
 
 /* ops-copy.c */
 int ops_copies_begin(void);
