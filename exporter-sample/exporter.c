@@ -59,9 +59,11 @@ static int sample_export(struct dmabuf_ucmd *ucmd)
 	    arg->fd_flags & ~(O_CLOEXEC | O_ACCMODE) ||
 	    (arg->fd_flags & O_ACCMODE) == O_ACCMODE)
 		return -EINVAL;
-	if (!arg->bytes || arg->bytes > U64_MAX - (PAGE_SIZE - 1) ||
-	    PAGE_ALIGN(arg->bytes) > SIZE_MAX)
+	if (!arg->bytes || arg->bytes > U64_MAX - (PAGE_SIZE - 1))
 		return -EINVAL;
+	/* With 32 bits no limit of a file is as high. */
+	if (PAGE_ALIGN(arg->bytes) > SIZE_MAX)
+		return -EDQUOT;
 
 	fd = get_unused_fd_flags(arg->fd_flags & O_CLOEXEC);
 	if (fd < 0)
@@ -267,6 +269,7 @@ static int sample_open(struct inode *inode, struct file *file)
 	}
 	xa_init_flags(&ours->slots, XA_FLAGS_ACCOUNT);
 	file->private_data = ours;
+	dmabuf_file_set_unsigned_offset(file);
 
 	mutex_lock(&dmabuf_sample.node_lock);
 	if (!dmabuf_sample.nr_open++) {
@@ -304,6 +307,7 @@ static const struct file_operations sample_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = dmabuf_sample_mmap_node,
 	.llseek = noop_llseek,
+	DMABUF_FOP_UNSIGNED_OFFSET
 };
 
 static struct miscdevice sample_misc = {

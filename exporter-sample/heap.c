@@ -45,10 +45,10 @@ static struct dmabuf *heap_alloc(struct dmabuf_sample_account *account,
 		return ERR_PTR(-EINVAL);
 	/* 0, and what is 0 when it is rounded up. */
 	bytes = PAGE_ALIGN(arg->len);
-	if (!bytes || bytes > SIZE_MAX)
+	if (!bytes)
 		return ERR_PTR(-EINVAL);
 	/* More than there is, and no matter of a quota. */
-	if (bytes > dmabuf_sample_total_limit()) {
+	if (bytes > min_t(u64, dmabuf_sample_total_limit(), SIZE_MAX)) {
 		dmabuf_sample_log_total_limit(bytes, U64_MAX);
 		return ERR_PTR(-ENOMEM);
 	}

@@ -167,7 +167,8 @@ TEST_F(file_mmap, range_that_leaves_the_buffer_is_refused)
 	EXPECT_EQ(EINVAL, refused(self->fd, self->bytes, prot, MAP_SHARED, page));
 	EXPECT_EQ(EINVAL, refused(self->fd, page, prot, MAP_SHARED, self->bytes));
 	EXPECT_EQ(EINVAL, refused(self->fd, page, prot, MAP_SHARED, self->bytes + page));
-	EXPECT_EQ(EINVAL, refused(self->fd, 1UL << 40, prot, MAP_SHARED, 0));
+	EXPECT_EQ(EINVAL, refused(self->fd, (size_t)1 << 5 * sizeof(size_t), prot, MAP_SHARED,
+				  0));
 	EXPECT_EQ(EINVAL, refused(self->fd, page, prot, MAP_SHARED, 1LL << 62));
 	EXPECT_EQ(EINVAL, refused(self->fd, 2 * page, prot, MAP_SHARED, LLONG_MIN));
 	/* Not on a page. */
@@ -181,13 +182,15 @@ TEST_F(file_mmap, offset_whose_end_overflows_is_refused)
 {
 	const int prot = PROT_READ | PROT_WRITE;
 	long long page = page_size();
+	/* With 32 bits the kernel cannot be told of them, which the library knows. */
+	const int error = sizeof(long) == 8 ? EOVERFLOW : EINVAL;
 
 	if (self->fd < 0)
 		SKIP(return, NO_KERNEL_FILES);
 	/* The kernel itself looks at the very last ones. */
-	EXPECT_EQ(EOVERFLOW, refused(self->fd, page, prot, MAP_SHARED, -page));
-	EXPECT_EQ(EOVERFLOW, refused(self->fd, 2 * page, prot, MAP_SHARED, -page));
-	EXPECT_EQ(EOVERFLOW, refused(self->fd, self->bytes, prot, MAP_SHARED, -2 * page));
+	EXPECT_EQ(error, refused(self->fd, page, prot, MAP_SHARED, -page));
+	EXPECT_EQ(error, refused(self->fd, 2 * page, prot, MAP_SHARED, -page));
+	EXPECT_EQ(error, refused(self->fd, self->bytes, prot, MAP_SHARED, -2 * page));
 	EXPECT_EQ(EINVAL, refused(self->fd, page, prot, MAP_SHARED, -3 * page));
 	EXPECT_EQ(EINVAL, refused(self->fd, self->bytes, prot, MAP_SHARED, -8 * page));
 	EXPECT_EQ(0, backed_bytes(self));

@@ -209,7 +209,7 @@ TEST_F(mmap, range_that_leaves_the_buffer_is_refused)
 	EXPECT_EQ(EINVAL, refused(self, self->bytes, MAP_SHARED, page));
 	EXPECT_EQ(EINVAL, refused(self, page, MAP_SHARED, self->bytes));
 	EXPECT_EQ(EINVAL, refused(self, page, MAP_SHARED, self->bytes + page));
-	EXPECT_EQ(EINVAL, refused(self, 1UL << 40, MAP_SHARED, 0));
+	EXPECT_EQ(EINVAL, refused(self, (size_t)1 << 5 * sizeof(size_t), MAP_SHARED, 0));
 	EXPECT_EQ(EINVAL, refused(self, self->bytes + page, MAP_SHARED, page));
 	EXPECT_EQ(0, backed_bytes(self));
 }

@@ -8,6 +8,7 @@
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/pfn.h>
 #include <linux/ptrace.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
@@ -42,8 +43,13 @@ static struct ops_copy_probe ops_copy_probes[] = {
 /* More than twice a buffer of 16 MiB, so that a second copy is seen. */
 #define OPS_COPIES 16384
 
+/**
+ * struct ops_copy - one copy
+ * @pfn: number of the page that its first byte goes to, or 0
+ * @bytes: its length
+ */
 struct ops_copy {
-	unsigned long to;
+	unsigned long pfn;
 	unsigned long bytes;
 };
 
@@ -55,6 +61,32 @@ static struct task_struct *ops_copier;
 static struct ops_copy *ops_copies;
 static unsigned int ops_nr_copies;
 
+static unsigned long argument(struct pt_regs *regs, unsigned int n)
+{
+#ifdef CONFIG_HAVE_FUNCTION_ARG_ACCESS_API
+	return regs_get_kernel_argument(regs, n);
+#else
+	/* arm has the first four in r0 to r3. */
+	return regs->uregs[n];
+#endif
+}
+
+NOKPROBE_SYMBOL(argument);
+
+/* The page may be highmem: then it has this address for the time of the copy. */
+static unsigned long pfn_at(unsigned long address)
+{
+	struct page *page = NULL;
+
+	if (virt_addr_valid((void *)address))
+		page = virt_to_page((void *)address);
+	else if (IS_ENABLED(CONFIG_HIGHMEM))
+		page = vmalloc_to_page((void *)address);
+	return page ? page_to_pfn(page) : 0;
+}
+
+NOKPROBE_SYMBOL(pfn_at);
+
 static int ops_copy_hit(struct kprobe *kprobe, struct pt_regs *regs)
 {
 	struct ops_copy_probe *probe = container_of(kprobe, struct ops_copy_probe, kprobe);
@@ -63,10 +95,10 @@ static int ops_copy_hit(struct kprobe *kprobe, struct pt_regs *regs)
 	if (READ_ONCE(ops_copier) != current)
 		return 0;
 	if (probe->length)
-		bytes = regs_get_kernel_argument(regs, probe->length);
+		bytes = argument(regs, probe->length);
 	if (bytes >= PAGE_SIZE && ops_nr_copies < OPS_COPIES)
 		ops_copies[ops_nr_copies++] =
-			(struct ops_copy) { regs_get_kernel_argument(regs, 0), bytes };
+			(struct ops_copy) { pfn_at(argument(regs, 0)), bytes };
 	return 0;
 }
 
@@ -123,9 +155,9 @@ static bool ops_copy_is_into(const struct ops_copy *copy, struct sg_table *sgt)
 	unsigned int i;
 
 	for_each_sgtable_sg(sgt, sg, i) {
-		unsigned long first = (unsigned long)page_address(sg_page(sg));
+		unsigned long first = page_to_pfn(sg_page(sg));
 
-		if (copy->to >= first && copy->to - first < PAGE_ALIGN(sg->length))
+		if (copy->pfn >= first && copy->pfn - first < PFN_UP(sg->length))
 			return true;
 	}
 	return false;
