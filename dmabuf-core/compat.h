@@ -334,4 +334,20 @@ static inline void dma_resv_add_fence(struct dma_resv *resv, struct dma_fence *f
 #define dmabuf_file_set_unsigned_offset(file) ((file)->f_mode |= FMODE_UNSIGNED_OFFSET)
 #endif
 
+/*
+ * With 32 bits, unmap_mapping_range() loses the high bits of an offset; the call for
+ * pages was not exported by 5.10, where all mappings go then, and come again as faults.
+ * Remove when the floor is 6.1 or later.
+ */
+static inline void dmabuf_unmap_pages(struct address_space *mapping, pgoff_t first, pgoff_t n)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 1, 0)
+	unmap_mapping_pages(mapping, first, n, true);
+#elif BITS_PER_LONG == 64
+	unmap_mapping_range(mapping, (loff_t)first << PAGE_SHIFT, (loff_t)n << PAGE_SHIFT, 1);
+#else
+	unmap_mapping_range(mapping, 0, 0, 1);
+#endif
+}
+
 #endif /* _DMABUF_CORE_COMPAT_H */

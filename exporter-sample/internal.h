@@ -88,7 +88,7 @@ struct vm_area_struct;
  * @nr_open: open files of the exporter's node
  * @node: the device node that was opened first, while @nr_open is not 0
  * @mapping: of @node.  All VMAs by an offset are in it, through whatever node they
- *	were made, so that one unmap_mapping_range() finds all of a buffer's.
+ *	were made, so that one dmabuf_unmap_pages() finds all of a buffer's.
  */
 struct dmabuf_sample {
 	struct rw_semaphore device_lock;

@@ -151,8 +151,8 @@ void dmabuf_sample_zap(struct dmabuf *dmabuf)
 		return;
 	mutex_lock(&dmabuf_sample.node_lock);
 	if (dmabuf_sample.nr_open)
-		unmap_mapping_range(dmabuf_sample.mapping, slot * DMABUF_SAMPLE_SLOT_BYTES,
-				    PAGE_ALIGN((u64)buffer->bytes), 1);
+		dmabuf_unmap_pages(dmabuf_sample.mapping, slot * DMABUF_SAMPLE_SLOT_PAGES,
+				   PFN_UP(buffer->bytes));
 	mutex_unlock(&dmabuf_sample.node_lock);
 }
 

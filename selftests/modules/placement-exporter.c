@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "../../dmabuf-core/compat.h"
 #include "placement.h"
 
 /* For a test that died and cannot let go any more. */
@@ -322,8 +323,8 @@ static void place_zap(struct dmabuf *dmabuf)
 	place_begin_locked(record, DMABUF_TEST_PLACE_ZAP);
 	spin_unlock(&record->lock);
 
-	unmap_mapping_range(record->inode->i_mapping, record->id << DMABUF_TEST_PLACE_MMAP_SHIFT,
-			    record->bytes, 1);
+	dmabuf_unmap_pages(record->inode->i_mapping, record->id << PLACE_MMAP_PAGES_SHIFT,
+			   PFN_UP(record->bytes));
 
 	spin_lock(&record->lock);
 	place_log_locked(record, "zap");

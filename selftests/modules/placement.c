@@ -322,6 +322,7 @@ static int place_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	xa_init_flags(&place->records, XA_FLAGS_ALLOC1);
 	file->private_data = place;
+	dmabuf_file_set_unsigned_offset(file);
 	return 0;
 }
 
@@ -352,6 +353,7 @@ static const struct file_operations place_fops = {
 	.unlocked_ioctl = place_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = place_mmap,
+	DMABUF_FOP_UNSIGNED_OFFSET
 };
 
 static struct miscdevice place_misc = {
