@@ -16,6 +16,9 @@ FIXTURE(trace)
 
 FIXTURE_SETUP(trace)
 {
+	char names[8];
+	int made;
+
 	ASSERT_EQ(0, counters_read(&self->before));
 	self->exporter = exporter_open();
 	ASSERT_LE(0, self->exporter);
@@ -24,13 +27,21 @@ FIXTURE_SETUP(trace)
 	self->soft = engine_find(self->importer, DMABUF_IMPORTER_SOFT, 0);
 	ASSERT_LE(0, self->soft);
 
-	/* A trace of our own, so that nobody else's is disturbed. */
+	/*
+	 * A trace of our own, so that nobody else's is disturbed.  It is made without the
+	 * names of tasks, for which the kernel would patch its scheduler.
+	 */
 	strcpy(self->dir, "/sys/kernel/tracing");
 	if (access("/sys/kernel/tracing/instances", F_OK))
 		strcpy(self->dir, "/sys/kernel/debug/tracing");
+	snprintf(self->path, sizeof(self->path), "%s/options/record-cmd", self->dir);
+	ASSERT_LT(0, file_read(self->path, names, sizeof(names)));
+	ASSERT_EQ(0, file_write(self->path, "0"));
 	strcat(self->dir, INSTANCE);
 	rmdir(self->dir);
-	ASSERT_EQ(0, mkdir(self->dir, 0700));
+	made = mkdir(self->dir, 0700);
+	EXPECT_EQ(0, file_write(self->path, names));
+	ASSERT_EQ(0, made);
 	snprintf(self->path, sizeof(self->path), "%s/events/dmabuf_core/enable", self->dir);
 	ASSERT_EQ(0, file_write(self->path, "1"));
 }

@@ -120,7 +120,7 @@ static bool pictures_equal(const __u32 *one, const __u32 *two)
 /* A buffer of the driver's own for what it writes back. Return: its memory. */
 static __u32 *dumb_frame(FIXTURE_DATA(vkms) *self, __u32 *frame)
 {
-	struct dumb dumb;
+	struct dumb dumb = { 0 };
 
 	if (dumb_create(self->display.drm, WIDTH, HEIGHT, &dumb) || dumb.pitch != PITCH ||
 	    frame_add(self->display.drm, dumb.handle, frame))

@@ -43,7 +43,7 @@ FIXTURE(dumb)
 	int importer;
 	int engine;
 	int drm;
-	struct dumb dumb;
+	struct dumb dumb = { 0 };
 	unsigned char *memory;
 	int fd;
 	unsigned char bytes[DUMB_BYTES];
@@ -292,7 +292,7 @@ static int close_in_order(const char *driver, const int *order)
 	int drm = drm_open(driver), importer = importer_open(), fd, i, ret;
 	bool importing = true;
 	struct user user;
-	struct dumb dumb;
+	struct dumb dumb = { 0 };
 	void *memory;
 
 	scribble(bytes, DUMB_BYTES, 6);
@@ -387,7 +387,7 @@ struct getter {
 /* Makes a buffer with bytes in it, whose fd is all that is left. */
 static int getter_buffer(struct getter *getter, const void *bytes)
 {
-	struct dumb dumb;
+	struct dumb dumb = { 0 };
 	void *memory;
 	int fd;
 

@@ -120,7 +120,7 @@ TEST_F(unload, close_of_the_device_lets_them_go)
 TEST_F(unload, importer_core_and_drm_driver_stay_while_a_device_is_attached)
 {
 	char path[128];
-	struct dumb dumb;
+	struct dumb dumb = { 0 };
 	long long attachment, refs;
 	int importer, fd;
 
