@@ -43,7 +43,7 @@ FIXTURE(dumb)
 	int importer;
 	int engine;
 	int drm;
-	struct dumb dumb = { 0 };
+	struct dumb dumb;
 	unsigned char *memory;
 	int fd;
 	unsigned char bytes[DUMB_BYTES];
