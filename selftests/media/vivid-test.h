@@ -209,6 +209,17 @@ static inline int vivid_queue_own(const struct vivid *vivid, __u32 index)
 	return do_ioctl(vivid->fd, VIDIOC_QBUF, &buffer);
 }
 
+/* Return: whether a buffer that is an fd, and queued, waits to be dequeued; or -errno. */
+static inline int vivid_is_done(const struct vivid *vivid, __u32 index)
+{
+	struct v4l2_buffer buffer = {
+		.index = index, .type = vivid->type, .memory = V4L2_MEMORY_DMABUF,
+	};
+	int ret = do_ioctl(vivid->fd, VIDIOC_QUERYBUF, &buffer);
+
+	return ret ?: !!(buffer.flags & V4L2_BUF_FLAG_DONE);
+}
+
 /* Takes the next buffer that is done, without waiting for ever: -ETIME. */
 static inline int vivid_dequeue_from(const struct vivid *vivid, __u32 memory, __u32 *index,
 				     __u32 *sequence)
