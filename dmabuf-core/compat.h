@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The kernel's API as the newest kernel has it, for older ones.  The only place
- * in the tree that asks for a version.
+ * in the tree that asks for a version, and it does so where no name in a header tells:
+ * DMABUF_HAS_name is of Kbuild, which looks for it in the headers.
  */
 #ifndef _DMABUF_CORE_COMPAT_H
 #define _DMABUF_CORE_COMPAT_H
@@ -51,7 +52,8 @@
 #endif
 
 /*
- * Since 6.2 these calls take the reservation lock; before, nobody had to have it.
+ * Since 6.2 these calls take the reservation lock; before, nobody had to have it, and
+ * exporters may take it themselves, whether these names are there or not.
  * Remove when the floor is 6.2 or later.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
@@ -65,7 +67,7 @@
  * The op that tells an importer of a move has this name since 7.1.
  * Remove when the floor is 7.1 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#ifndef DMABUF_HAS_invalidate_mappings
 #define invalidate_mappings move_notify
 #endif
 
@@ -73,7 +75,7 @@
  * Waiting for all fences of a reservation object: which ones is an enum since 5.19.
  * Remove when the floor is 5.19 or later.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 19, 0)
+#ifdef DMABUF_HAS_dma_resv_usage
 #define dmabuf_resv_wait(resv, interruptible, timeout) \
 	dma_resv_wait_timeout(resv, DMA_RESV_USAGE_BOOKKEEP, interruptible, timeout)
 #else
@@ -85,7 +87,7 @@
  * That call has this name since 5.14.
  * Remove when the floor is 5.14 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 14, 0)
+#ifndef DMABUF_HAS_dma_resv_wait_timeout
 #define dma_resv_wait_timeout dma_resv_wait_timeout_rcu
 #endif
 
@@ -93,7 +95,7 @@
  * vma->vm_flags may be written by helpers only since 6.3.
  * Remove when the floor is 6.3 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#ifndef DMABUF_HAS_vm_flags_set
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags |= flags;
@@ -135,7 +137,7 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
  */
 static inline bool dmabuf_file_get_live(struct file *file)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#ifdef DMABUF_HAS_f_ref
 	return file_ref_get(&file->f_ref);
 #else
 	return atomic_long_inc_not_zero(&file->f_count);
@@ -161,7 +163,7 @@ static inline void dmabuf_device_set_coherent(struct device *dev)
  * them, it is the first one always.
  * Remove when the floor is 5.18 or later: include linux/iosys-map.h at each use.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
+#ifdef DMABUF_HAS_iosys_map
 #include <linux/iosys-map.h>
 #else
 struct iosys_map {
@@ -177,7 +179,7 @@ struct iosys_map {
  * What is done with a struct iosys_map; none is of I/O memory then.
  * Remove when the floor is 5.18 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+#ifndef DMABUF_HAS_iosys_map
 #define iosys_map_set_vaddr(map, address) \
 	(*(map) = (struct iosys_map){ .vaddr = (address) })
 #define iosys_map_clear(map) iosys_map_set_vaddr(map, NULL)
@@ -192,7 +194,8 @@ struct iosys_map {
  * A vmap of the kernel's dma-buf: why there is no address is not told before 5.11.
  * Remove when the floor is 5.11 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0) && defined(__DMA_BUF_H__)
+#if !defined(DMABUF_HAS_iosys_map) && !defined(DMABUF_HAS_dma_buf_map) && \
+	defined(__DMA_BUF_H__)
 static inline int dmabuf_compat_vmap(struct dma_buf *kernel, struct iosys_map *map)
 {
 	iosys_map_set_vaddr(map, dma_buf_vmap(kernel));
@@ -207,8 +210,7 @@ static inline int dmabuf_compat_vmap(struct dma_buf *kernel, struct iosys_map *m
  * The same from 5.11 on, with the type of then.
  * Remove when the floor is 5.18 or later.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0) && \
-	LINUX_VERSION_CODE < KERNEL_VERSION(5, 18, 0)
+#if !defined(DMABUF_HAS_iosys_map) && defined(DMABUF_HAS_dma_buf_map)
 #define dma_buf_vmap(kernel, map) dma_buf_vmap(kernel, (struct dma_buf_map *)(map))
 #define dma_buf_vunmap(kernel, map) dma_buf_vunmap(kernel, (struct dma_buf_map *)(map))
 #endif
@@ -217,10 +219,10 @@ static inline int dmabuf_compat_vmap(struct dma_buf *kernel, struct iosys_map *m
  * The ops of a vmap, with these types.
  * Remove when the floor is 5.18 or later: use the ops themselves.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 18, 0)
+#ifdef DMABUF_HAS_iosys_map
 #define DMABUF_VMAP_OPS(vmap, vunmap)
 #define DMABUF_VMAP_OP(op) op
-#elif LINUX_VERSION_CODE >= KERNEL_VERSION(5, 11, 0)
+#elif defined(DMABUF_HAS_dma_buf_map)
 #define DMABUF_VMAP_OPS(vmap, vunmap) \
 	static int vmap##_compat(struct dma_buf *kernel, struct dma_buf_map *map) \
 	{ return vmap(kernel, (struct iosys_map *)map); } \
@@ -240,7 +242,7 @@ static inline int dmabuf_compat_vmap(struct dma_buf *kernel, struct iosys_map *m
  * A VMA's file was set by hand before 5.11.
  * Remove when the floor is 5.11 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#ifndef DMABUF_HAS_vma_set_file
 static inline void vma_set_file(struct vm_area_struct *vma, struct file *file)
 {
 	get_file(file);
@@ -255,7 +257,7 @@ static inline void vma_set_file(struct vm_area_struct *vma, struct file *file)
  */
 static inline void dmabuf_mapping_init_lock(struct address_space *mapping)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(5, 15, 0)
+#ifdef DMABUF_HAS_invalidate_lock
 	init_rwsem(&mapping->invalidate_lock);
 #endif
 }
@@ -264,7 +266,7 @@ static inline void dmabuf_mapping_init_lock(struct address_space *mapping)
  * An address for a page, for a moment in which one must not sleep before 5.11.
  * Remove when the floor is 5.11 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#ifndef DMABUF_HAS_kmap_local_page
 #define kmap_local_page kmap_atomic
 #define kunmap_local kunmap_atomic
 #endif
@@ -273,7 +275,7 @@ static inline void dmabuf_mapping_init_lock(struct address_space *mapping)
  * To copy between pages and to fill them are calls since 5.12.
  * Remove when the floor is 5.12 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
+#ifndef DMABUF_HAS_memcpy_page
 #define memcpy_page(to, to_offset, from, from_offset, bytes) ({ \
 	void *_to = kmap_local_page(to), *_from = kmap_local_page(from); \
 	memcpy(_to + (to_offset), _from + (from_offset), bytes); \
@@ -289,7 +291,7 @@ static inline void dmabuf_mapping_init_lock(struct address_space *mapping)
  * The device that does a channel's DMA may be another one than its controller since 5.12.
  * Remove when the floor is 5.12 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 12, 0)
+#ifndef DMABUF_HAS_dmaengine_get_dma_device
 #define dmaengine_get_dma_device(chan) ((chan)->device->dev)
 #endif
 
@@ -298,7 +300,7 @@ static inline void dmabuf_mapping_init_lock(struct address_space *mapping)
  * found out after the map.
  * Remove when the floor is 5.15 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 15, 0)
+#ifndef DMABUF_HAS_is_swiotlb_force_bounce
 #define is_swiotlb_force_bounce(dev) false
 #endif
 
@@ -306,7 +308,7 @@ static inline void dmabuf_mapping_init_lock(struct address_space *mapping)
  * Which fences are meant: before 5.19 there is one that excludes, and those that share.
  * Remove when the floor is 5.19 or later.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 19, 0) && defined(_LINUX_RESERVATION_H)
+#if !defined(DMABUF_HAS_dma_resv_usage) && defined(_LINUX_RESERVATION_H)
 enum dma_resv_usage { DMA_RESV_USAGE_KERNEL, DMA_RESV_USAGE_WRITE, DMA_RESV_USAGE_READ };
 
 static inline void dma_resv_add_fence(struct dma_resv *resv, struct dma_fence *fence,
