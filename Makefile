@@ -150,13 +150,13 @@ dkms-uninstall:
 	[ -z "$$(dkms status dmabuf-core/$(version))" ] || dkms remove dmabuf-core/$(version) --all
 	rm -rf /usr/src/dmabuf-core-$(version) /usr/lib/udev/rules.d/60-dmabuf-core.rules
 
-# The packages, from a copy of what git has or would take.
+# The packages, source and all, from a copy of what git has or would take.
 deb:
 	scripts/setup build deb
 	rm -rf build/deb
 	mkdir -p build/deb/src
 	rsync -a --exclude=/.git --exclude=/build --filter=':- .gitignore' ./ build/deb/src/
-	cd build/deb/src && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc -b
+	cd build/deb/src && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
 	ls build/deb/*.deb
 
 check-signed:
