@@ -122,8 +122,8 @@ static const char *dmabuf_export_error(const struct dmabuf_ops *ops, size_t size
 	}
 	if (!ops->release)
 		return "ops without release";
-	if (!size)
-		return "size is 0";
+	if (!PAGE_ALIGN(size))
+		return "size is 0, or overflows when rounded up to pages";
 	if (ops->vmap && !ops->vunmap)
 		return "ops with vmap and without vunmap";
 	if (flags & ~(O_ACCMODE | O_CLOEXEC | DMABUF_EXPORT_NATIVE))
@@ -197,7 +197,7 @@ err_free:
  * dmabuf_export - make a buffer (step 1)
  * @priv: the exporter's own data, kept in &dmabuf.priv; may be NULL
  * @ops: the exporter's operations; must live as long as its module
- * @size: bytes, not 0
+ * @size: bytes, not 0; whole pages are less than %SIZE_MAX
  * @flags: of the file: O_RDONLY, O_WRONLY or O_RDWR, and O_CLOEXEC, which
  *	dmabuf_fd() then gives to the fds; and %DMABUF_EXPORT_NATIVE
  *

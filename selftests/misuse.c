@@ -168,6 +168,12 @@ TEST_F(misuse, export_of_no_bytes_is_refused)
 }
 
 /* proves: E4 */
+TEST_F(misuse, export_of_more_bytes_than_whole_pages_can_have_is_refused)
+{
+	is_refused(_metadata, &self->driver, MISUSE_EXPORT_SIZE_TOO_LARGE, 0);
+}
+
+/* proves: E4 */
 TEST_F(misuse, export_with_unknown_flags_is_refused)
 {
 	is_refused(_metadata, &self->driver, MISUSE_EXPORT_UNKNOWN_FLAGS, 0);

@@ -255,6 +255,11 @@ static noinline int misuse_export_size_0(struct misuse *misuse)
 	return misuse_exported(misuse, dmabuf_export(NULL, &misuse_ops, 0, O_RDWR));
 }
 
+static noinline int misuse_export_size_too_large(struct misuse *misuse)
+{
+	return misuse_exported(misuse, dmabuf_export(NULL, &misuse_ops, SIZE_MAX, O_RDWR));
+}
+
 static noinline int misuse_export_unknown_flags(struct misuse *misuse)
 {
 	return misuse_exported(misuse, dmabuf_export(NULL, &misuse_ops, PAGE_SIZE,
@@ -672,6 +677,7 @@ static const struct misuse_case misuse_cases[] = {
 	[MISUSE_EXPORT_NO_UNMAP] = MISUSE_CASE(export_no_unmap),
 	[MISUSE_EXPORT_NO_RELEASE] = MISUSE_CASE(export_no_release),
 	[MISUSE_EXPORT_SIZE_0] = MISUSE_CASE(export_size_0),
+	[MISUSE_EXPORT_SIZE_TOO_LARGE] = MISUSE_CASE(export_size_too_large),
 	[MISUSE_EXPORT_UNKNOWN_FLAGS] = MISUSE_CASE(export_unknown_flags),
 	[MISUSE_EXPORT_NO_ACCESS_MODE] = MISUSE_CASE(export_no_access_mode),
 	[MISUSE_EXPORT_OWNER_GOING] = MISUSE_CASE(export_owner_going),
