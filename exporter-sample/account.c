@@ -3,6 +3,7 @@
  * Limits: how much may be exported through one open file, and how much memory all
  * buffers together may have.
  */
+#include <linux/highmem.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -20,7 +21,7 @@ MODULE_PARM_DESC(limit_file_mb,
 static unsigned long limit_total_mb;
 module_param(limit_total_mb, ulong, 0644);
 MODULE_PARM_DESC(limit_total_mb,
-		 "Most memory that all buffers together may have, MiB (0, the default: half of the machine's)");
+		 "Most memory that all buffers together may have, MiB (0, the default: half of the machine's, without highmem)");
 
 static u64 mib_to_bytes(unsigned long mib)
 {
@@ -37,7 +38,7 @@ u64 dmabuf_sample_total_limit(void)
 {
 	unsigned long mib = READ_ONCE(limit_total_mb);
 
-	return mib ? mib_to_bytes(mib) : (u64)totalram_pages() / 2 << PAGE_SHIFT;
+	return mib ? mib_to_bytes(mib) : (u64)(totalram_pages() - totalhigh_pages()) / 2 << PAGE_SHIFT;
 }
 
 /**

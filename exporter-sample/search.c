@@ -106,11 +106,14 @@ bool dmabuf_search_serves(struct page *page, u64 bytes, const struct dmabuf_cons
  * dmabuf_search_available - tell how much memory there is to take
  *
  * Context: any.
- * Return: bytes, anywhere; some may have to be reclaimed first.
+ * Return: bytes, anywhere but in highmem; some may have to be reclaimed first.
  */
 u64 dmabuf_search_available(void)
 {
-	return (u64)max(si_mem_available(), 0L) << PAGE_SHIFT;
+	struct sysinfo info;
+
+	si_meminfo(&info);
+	return (u64)max(si_mem_available() - (long)info.freehigh, 0L) << PAGE_SHIFT;
 }
 
 /* Physical addresses of a zone on all nodes: the first, and the last of it and lower zones. */
