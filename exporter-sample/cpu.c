@@ -60,14 +60,15 @@ static void *backing_vmap(const struct dmabuf_backing *backing)
  *
  * Context: process context; may sleep; takes &dmabuf_backing.lock.
  * Return: 0, or
- * * -EINTR: a signal ended the wait for a map of a device
+ * * -EINTR: the task was killed while it waited for a map of a device
  * * -ENOMEM: no memory for page tables, or no addresses left
  */
 int dmabuf_backing_vmap(struct dmabuf_backing *backing, struct iosys_map *map)
 {
 	int ret = 0;
 
-	if (mutex_lock_interruptible(&backing->lock))
+	/* Of a vmap that fails the kernel warns: not for any signal. */
+	if (mutex_lock_killable(&backing->lock))
 		return -EINTR;
 	if (!backing->vmaps) {
 		backing->address = backing_address(backing) ?: backing_vmap(backing);
