@@ -57,8 +57,8 @@ struct dmabuf_importer_file {
 
 static int handle_reserve(struct xarray *handles, u32 *handle)
 {
-	int ret = xa_alloc(handles, handle, NULL, XA_LIMIT(1, READ_ONCE(max_handles)),
-			   GFP_KERNEL_ACCOUNT);
+	u32 most = min_t(u32, READ_ONCE(max_handles), U16_MAX);
+	int ret = xa_alloc(handles, handle, NULL, XA_LIMIT(1, most), GFP_KERNEL_ACCOUNT);
 
 	return ret == -EBUSY ? -ENOSPC : ret;
 }
