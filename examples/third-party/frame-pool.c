@@ -152,7 +152,11 @@ static struct sg_table *frame_map(struct dmabuf_attachment *attachment,
 	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL);
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
-	mapping->direction = direction;
+	/*
+	 * What the CPU wrote, zeroes and copies, is in its caches; some architectures drop
+	 * it there for a device that is to write only, which may leave bytes out.
+	 */
+	mapping->direction = direction == DMA_FROM_DEVICE ? DMA_BIDIRECTIONAL : direction;
 	ret = sg_alloc_table(&mapping->sgt, DIV_ROUND_UP(block->bytes, piece), GFP_KERNEL);
 	if (ret)
 		goto err_free;
@@ -161,7 +165,7 @@ static struct sg_table *frame_map(struct dmabuf_attachment *attachment,
 			    min(piece, block->bytes - offset), offset_in_page(offset));
 		offset += piece;
 	}
-	ret = dma_map_sgtable(attachment->dev, &mapping->sgt, direction, 0);
+	ret = dma_map_sgtable(attachment->dev, &mapping->sgt, mapping->direction, 0);
 	if (ret)
 		goto err_table;
 	/* The storage serves the device; what an IOMMU or swiotlb made of it is seen here. */
@@ -173,7 +177,7 @@ static struct sg_table *frame_map(struct dmabuf_attachment *attachment,
 	return &mapping->sgt;
 
 err_unmap:
-	dma_unmap_sgtable(attachment->dev, &mapping->sgt, direction, 0);
+	dma_unmap_sgtable(attachment->dev, &mapping->sgt, mapping->direction, 0);
 err_table:
 	sg_free_table(&mapping->sgt);
 err_free:

@@ -13,7 +13,7 @@
  *	for DRM, V4L2 and so on
  * @reserved: in: 0
  *
- * Errors: -EINVAL (no such size, or @reserved), -EFAULT, -EMFILE, -ENFILE, -ENOMEM.
+ * Errors: -EINVAL (no such size, or @reserved), -EFAULT, -EMFILE, -ENOMEM.
  */
 struct frame_pool_get {
 	__u64 bytes;
