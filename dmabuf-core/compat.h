@@ -21,6 +21,14 @@
 #endif
 
 /*
+ * Before 6.0 ARM has operations of its own for the DMA of all devices, and says of none
+ * whether it snoops.
+ */
+#if defined(CONFIG_ARM) && defined(CONFIG_MMU) && !defined(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE)
+#error "dmabuf-core needs Linux 6.0 or later on 32-bit ARM"
+#endif
+
+/*
  * The namespace of a symbol became a string literal in 6.13.
  * Remove when the floor is 6.13 or later: write the string at each use.
  */
