@@ -110,8 +110,7 @@ err_put:
  *   dmabuf_placement_query():
  *   ERR_PTR(-EOPNOTSUPP): no storage could serve @dev and all that are attached;
  *   ERR_PTR(-EBUSY): the present storage does not, and is fixed, or the buffer has
- *   been mapped and takes no more devices;
- *   ERR_PTR(-EINTR): the task is being killed
+ *   been mapped and takes no more devices
  */
 struct dmabuf_attachment *dmabuf_attach(struct dmabuf *dmabuf, struct device *dev)
 {

@@ -80,7 +80,8 @@ enum dmabuf_exporter_backing {
  * unknown backing or flag), -EMFILE (no fd left), -EDQUOT (more than module
  * parameter limit_file_mb through this open file), -ENOMEM (no memory, or no open
  * file left in the system; with POPULATE also: no such storage, or more than
- * limit_total_mb in all), -ENODEV (with POPULATE: the exporter has no device).
+ * limit_total_mb in all), -ENODEV (with POPULATE: the exporter has no device),
+ * -EINTR (with POPULATE: the process is being killed).
  * After an error there is no buffer and no fd.
  */
 struct dmabuf_exporter_export {

@@ -84,7 +84,7 @@ struct dmabuf_importer_engine {
  * Errors: -EBADF (fd is not open), -EINVAL (fd is no buffer; constraints that
  * make no sense), -ENODEV (no such engine), -ENOMEM, -ENOSPC (too many
  * handles), and what the exporter says: -EBUSY, -EOPNOTSUPP (its storage cannot
- * serve the device), -EINTR (a signal ended a wait).
+ * serve the device), or what else that of another driver returns.
  */
 struct dmabuf_importer_attach {
 	__u32 argsz;
