@@ -94,7 +94,7 @@ demo-video:
 	scripts/demo-video
 
 check:
-	scripts/setup build vm arm64 media kernel
+	scripts/setup build vm arm64 media kernel $(if $(findstring armhf,$(TARGETS)),armhf)
 	scripts/check $(TARGETS)
 
 check-kernels:
