@@ -6,7 +6,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 INSTALL ?= install
 # In this order, the long ones first, as many at a time as there are CPUs.
-TARGETS ?= x86_64-6.1 arm64-6.1 x86_64-6.1-long x86_64-small x86_64-6.12 x86_64-6.12-media x86_64-6.1-media \
+TARGETS ?= x86_64-6.1 arm64-6.1 x86_64-6.1-long x86_64-small x86_64-6.12 x86_64-6.12-media x86_64-6.1-media x86_64-7.x-media \
 	x86_64-6.1-native x86_64-6.1-edus arm64-6.1-edus x86_64-6.1-iommu arm64-6.1-smmu \
 	x86_64-6.1-swiotlb x86_64-6.1-icount raspi3b
 
