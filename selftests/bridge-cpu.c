@@ -2,6 +2,8 @@
 /* A CPU's access by way of the kernel's dma-buf: begin, end, vmap. */
 #include "bridge-test.h"
 
+#include <sys/time.h>
+
 #define BYTES 50001		/* pages enough, and no multiple of one */
 
 FIXTURE(bridge_cpu)
@@ -300,6 +302,47 @@ TEST_F(bridge_cpu, vmap_waits_for_the_unmap_of_ours_whatever_signals_come)
 	ASSERT_EQ(0, unmap(self->importer, mapping));
 	ASSERT_LT(0, bridge_waiter_finish(&waiter));
 	EXPECT_TRUE(bridge_reads(self->node, 0, waiter.mapping, self->bytes, BYTES));
+}
+
+/* proves: N3 */
+TEST_F_TIMEOUT(bridge_cpu, signals_end_no_vmap_while_an_engine_maps_and_unmaps, 120)
+{
+	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = {};
+	const struct sigaction action = { .sa_handler = waiter_nothing };
+	struct loop loop = {
+		.importer = self->importer, .direction = DMABUF_IMPORTER_TO_DEVICE,
+	};
+	atomic_bool stop = false;
+	long long attachment, vmap = 1;
+	sigset_t alarms;
+	int fd, i;
+
+	/* So large that there is a wait for the engine's map. */
+	fd = buffer_export(self->exporter, 16 * MIB, DMABUF_EXPORTER_SCATTER);
+	ASSERT_LE(0, fd);
+	attachment = attach(self->importer, fd, self->soft);
+	ASSERT_LT(0, attachment);
+	loop.attachment = attachment;
+	loop.stop = &stop;
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	ASSERT_EQ(0, sigaction(SIGALRM, &action, NULL));
+	/* The engine's maps may be ended by signals, so that thread gets none. */
+	ASSERT_EQ(0, pthread_sigmask(SIG_BLOCK, &alarms, NULL));
+	ASSERT_EQ(0, pthread_create(&loop.thread, NULL, loop_run, &loop));
+	ASSERT_EQ(0, pthread_sigmask(SIG_UNBLOCK, &alarms, NULL));
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &often, NULL));
+	for (i = 0; i < 100 && vmap > 0; i++) {
+		vmap = bridge_vmap(self->node, fd, variant->flags);
+		EXPECT_LT(0, vmap);
+		if (vmap > 0)
+			EXPECT_EQ(0, bridge_vunmap(self->node, vmap, variant->flags));
+	}
+	ASSERT_EQ(0, setitimer(ITIMER_REAL, &never, NULL));
+	atomic_store(&stop, true);
+	ASSERT_EQ(0, pthread_join(loop.thread, NULL));
+	EXPECT_EQ(0, loop.error);
+	EXPECT_EQ(0, close(fd));
 }
 
 TEST_F(bridge_cpu, vmap_keeps_the_buffer_when_its_fd_is_closed)
