@@ -38,7 +38,9 @@ u64 dmabuf_sample_total_limit(void)
 {
 	unsigned long mib = READ_ONCE(limit_total_mb);
 
-	return mib ? mib_to_bytes(mib) : (u64)(totalram_pages() - totalhigh_pages()) / 2 << PAGE_SHIFT;
+	if (mib)
+		return mib_to_bytes(mib);
+	return (u64)(totalram_pages() - totalhigh_pages()) / 2 << PAGE_SHIFT;
 }
 
 /**
